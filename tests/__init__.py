@@ -1,0 +1,1 @@
+"""The tests: one folder a room, and `clients/` with real clients on a real port."""
