@@ -1,0 +1,53 @@
+"""IncrementalAlterConfigs, API key 44: versions 0-1, flexible from 1.
+
+- 0: base
+- 1: flexible
+"""
+
+from __future__ import annotations
+
+from chronik.wire.schema import BOOL, INT8, INT16, INT32, STRING, array, message
+
+
+@message
+class AlterableConfig:
+    """An element of ``AlterConfigsResource.configs``."""
+
+    name: str = STRING()
+    config_operation: int = INT8()
+    value: str | None = STRING(null="0+")
+
+
+@message
+class AlterConfigsResource:
+    """An element of ``IncrementalAlterConfigsRequest.resources``."""
+
+    resource_type: int = INT8()
+    resource_name: str = STRING()
+    configs: list[AlterableConfig] = array(AlterableConfig)
+
+
+@message
+class IncrementalAlterConfigsRequest:
+    """What the client sends."""
+
+    resources: list[AlterConfigsResource] = array(AlterConfigsResource)
+    validate_only: bool = BOOL()
+
+
+@message
+class AlterConfigsResourceResponse:
+    """An element of ``IncrementalAlterConfigsResponse.responses``."""
+
+    error_code: int = INT16()
+    error_message: str | None = STRING(null="0+")
+    resource_type: int = INT8()
+    resource_name: str = STRING()
+
+
+@message
+class IncrementalAlterConfigsResponse:
+    """What the client gets."""
+
+    throttle_time_ms: int = INT32()
+    responses: list[AlterConfigsResourceResponse] = array(AlterConfigsResourceResponse)
