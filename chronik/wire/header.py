@@ -1,8 +1,8 @@
 """Whole frames: the request header, the response header, and the message behind them.
 
 Requests have header v1, or v2 with a tag section where the version is flexible; v0 went with ControlledShutdown.
-Responses have header v0, or v1 with a tag section where the version is flexible; ApiVersions is answered with v0 always,
-because its client cannot know yet what the server speaks (KIP-511).
+Responses have header v0, or v1 with a tag section where the version is flexible; ApiVersions is always answered with
+v0, because its client cannot know yet what the server speaks (KIP-511).
 """
 
 from __future__ import annotations
