@@ -18,6 +18,9 @@ Encoder: TypeAlias = Callable[[Any, bytearray, list[Buffer]], bytearray]
 """(message, out, done) -> the bytearray to write on to; what was closed before it is at the end of ``done``."""
 
 
+SHORT_ARRAY = 6
+"""Arrays of numbers with fewer elements than this are packed by a struct made beforehand."""
+
 _encoders: dict[tuple[type, int, bool], Encoder] = {}
 
 
@@ -122,16 +125,29 @@ class _EncoderSource(Source):
         items = self.fresh("items")
         self.put(f"{items} = {source}")
         with self.unless_null(items, 4, null):
-            self.length(f"len({items})", "i")
             if isinstance(of, Scalar) and of.code:
-                self.put(f"{self.out} += pack_as(f'>{{len({items})}}{of.code}', *{items})")
+                self.numbers(of.code, items)
                 return
+            self.length(f"len({items})", "i")
             item = self.fresh("it")
             with self.block(f"for {item} in {items}:"):
                 if isinstance(of, Scalar):
                     self.scalar(of, item, False)
                 else:
                     self.struct(of, item)
+
+    def numbers(self, code: str, items: str) -> None:
+        """Write an array of fixed-size scalars; short ones (replica lists) with their count, through a ready struct."""
+        self.flush()
+        count = "B" if self.flexible else "i"
+        ready = [struct.Struct(f">{count}{size}{code}").pack for size in range(SHORT_ARRAY)]
+        packs = self.name(ready, f"pack_{count}_{code}")
+        self.put(f"n = len({items})")
+        with self.block(f"if n < {SHORT_ARRAY}:"):
+            self.put(f"{self.out} += {packs}[n](n{' + 1' if self.flexible else ''}, *{items})")
+        with self.block("else:"):
+            self.length("n", "i")
+            self.put(f"{self.out} += pack_as(f'>{{len({items})}}{code}', *{items})")
 
     def struct(self, cls: type, source: str) -> None:
         inline, tagged = self.carried(cls)
