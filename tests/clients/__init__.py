@@ -1,0 +1,1 @@
+"""Real clients, in processes of their own, against a real broker on a real port."""

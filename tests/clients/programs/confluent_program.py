@@ -1,0 +1,102 @@
+"""confluent-kafka (librdkafka) behind the commands of `tests/clients/client_program.py`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from lines import StopFlag, client_config, emit, emit_record
+
+
+def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
+    options = {} if codec == "default" else {"compression.type": codec}
+    producer = Producer({"bootstrap.servers": bootstrap, **options, **client_config()})
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, message: Any) -> None:
+        if error is not None:
+            failures.append(error)
+        else:
+            emit_record(None, message.partition(), message.offset(), message.key(), message.value())
+
+    for i in range(count):
+        producer.produce(topic, key=f"{prefix}key-{i}", value=f"{prefix}value-{i}", on_delivery=delivered)
+        producer.poll(0)
+    if left := producer.flush(30):
+        sys.exit(f"{left} records were not delivered")
+    if failures:
+        sys.exit(f"{len(failures)} records failed, the first with {failures[0]}")
+
+
+def consume(bootstrap: str, topic: str, count: int) -> None:
+    group = {"group.id": "unused", "enable.auto.commit": "false"}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **group, **client_config()})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+    seen = 0
+    while seen < count:
+        seen += poll(consumer, None)
+    consumer.close()
+
+
+def poll(consumer: Consumer, event: str | None) -> int:
+    """Wait up to 0.2 s for a record and write it; how many there were (0 or 1)."""
+    message = consumer.poll(0.2)
+    if message is None:
+        return 0
+    if (error := message.error()) is not None:
+        if error.retriable() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return 0
+        raise KafkaException(error)
+    emit_record(event, message.partition(), message.offset(), message.key(), message.value())
+    return 1
+
+
+def group(bootstrap: str, topic: str, group_id: str) -> None:
+    stop = StopFlag()
+    start = {"group.id": group_id, "auto.offset.reset": "earliest"}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **start, **client_config()})
+    owned: set[int] = set()
+
+    def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
+        owned.update(partition.partition for partition in partitions)
+        emit(event="assignment", partitions=sorted(owned))
+
+    def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+        owned.difference_update(partition.partition for partition in partitions)
+        emit(event="assignment", partitions=sorted(owned))
+
+    consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+    while not stop:
+        poll(consumer, "record")
+    consumer.close()
+    emit(event="closed")
+
+
+def admin(bootstrap: str, verb: str, arguments: list[str]) -> None:
+    client = AdminClient({"bootstrap.servers": bootstrap, **client_config()})
+    if verb == "create":
+        topic = NewTopic(arguments[0], num_partitions=int(arguments[1]), replication_factor=1)
+        client.create_topics([topic])[arguments[0]].result()
+    elif verb == "delete":
+        client.delete_topics([arguments[0]])[arguments[0]].result()
+    else:
+        for name in client.list_topics(timeout=10).topics:
+            emit(topic=name)
+
+
+def main(bootstrap: str, command: str, *arguments: str) -> None:
+    if command == "produce":
+        produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
+    elif command == "consume":
+        consume(bootstrap, arguments[0], int(arguments[1]))
+    elif command == "group":
+        group(bootstrap, arguments[0], arguments[1])
+    else:
+        admin(bootstrap, arguments[0], list(arguments[1:]))
+
+
+main(*sys.argv[1:])
