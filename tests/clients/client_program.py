@@ -130,9 +130,13 @@ class ClientProgram:
         return run(self.name, [*self._command, bootstrap, *arguments], self._environment(config))
 
     def _member(
-        self, command: Sequence[str], config: Config | None, translate: Translate = translate_json
+        self,
+        command: Sequence[str],
+        config: Config | None,
+        translate: Translate = translate_json,
+        clean_exit_code: int = 0,
     ) -> GroupMember:
-        member = GroupMember(command, self._environment(config), translate)
+        member = GroupMember(command, self._environment(config), translate, clean_exit_code)
         self._members.append(member)
         return member
 

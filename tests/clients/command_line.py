@@ -127,7 +127,8 @@ class KafkaTools(ClientProgram):
     def group(self, bootstrap: str, topic: str, group_id: str, *, config: Config | None = None) -> GroupMember:
         arguments = ["--topic", topic, "--group", group_id, "--from-beginning", *self._printing()]
         command = [*self._command, self.CONSOLE_CONSUMER, "--bootstrap-server", bootstrap, *arguments]
-        return self._member([*command, *self._properties(config)], None, translate_console)
+        # Java's own code for "ended by SIGTERM"; the consumer is closed by a shutdown hook before that.
+        return self._member([*command, *self._properties(config)], None, translate_console, clean_exit_code=143)
 
     def admin_create(self, bootstrap: str, topic: str, partition_count: int = 1) -> None:
         self.tool(self.TOPICS, bootstrap, "--create", "--topic", topic, "--partitions", str(partition_count))

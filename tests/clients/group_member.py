@@ -54,7 +54,14 @@ def record_of(fields: Mapping[str, object]) -> Record:
 class GroupMember:
     """Joins the group when made; ends with `stop` (leaves and commits) or `kill` (the session has to time out)."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], translate: Translate = translate_json) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        translate: Translate = translate_json,
+        clean_exit_code: int = 0,
+    ) -> None:
+        self._clean_exit_code = clean_exit_code
         self._translate = translate
         self._changed = threading.Condition()
         self._assignment: tuple[int, ...] | None = None
@@ -125,7 +132,9 @@ class GroupMember:
         self._process.send_signal(signal.SIGTERM)
         wait_until(lambda: not self.running, timeout_s, lambda: f"the member did not end\n{self.output()}")
         self._join()
-        assert self._process.returncode == 0, f"exit code {self._process.returncode}\n{self.output()}"
+        assert self._process.returncode == self._clean_exit_code, (
+            f"exit code {self._process.returncode}\n{self.output()}"
+        )
 
     def kill(self) -> None:
         """SIGKILL: the broker sees a closed connection and no LeaveGroup."""

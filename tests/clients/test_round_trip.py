@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.broker_process import BrokerProcess, wait_until
+from tests.broker_process import BrokerProcess, KafkaProcess, wait_until
 from tests.clients.client_program import ClientProgram
 from tests.clients.conftest import NamedClient
 
@@ -22,7 +22,14 @@ def expected(prefix: str = "") -> set[tuple[str | None, str | None]]:
     return {(f"{prefix}key-{i}", f"{prefix}value-{i}") for i in range(RECORD_COUNT)}
 
 
+def skip_what_kafka_dropped(broker: BrokerProcess, client: ClientProgram) -> None:
+    """Kafka 4 closes the connection on versions that sarama 1.38 still sends; we serve them."""
+    if isinstance(broker, KafkaProcess) and client.name == "sarama":
+        pytest.skip("Kafka 4 no longer serves DescribeConfigs 0 and OffsetCommit 1")
+
+
 def test_a_topic_is_created_listed_and_deleted(broker: BrokerProcess, client: ClientProgram) -> None:
+    skip_what_kafka_dropped(broker, client)
     assert "orders" not in client.admin_list(broker.bootstrap)
     if not client.creates_topics:
         return
@@ -65,6 +72,7 @@ def test_the_acknowledged_offset_is_where_the_record_is(
 def test_a_group_member_resumes_at_its_commit(
     broker: BrokerProcess, client: ClientProgram, creator: ClientProgram
 ) -> None:
+    skip_what_kafka_dropped(broker, client)
     creator.admin_create(broker.bootstrap, "orders", PARTITION_COUNT)
     creator.produce(broker.bootstrap, "orders", RECORD_COUNT, prefix="first-")
     member = client.group(broker.bootstrap, "orders", "workers")
