@@ -2,8 +2,8 @@
 
     python -m tools.bench_wire [--rounds 20000]
 
-Prints microseconds, the best of five runs, for the decode, the encode and their sum, and the milliseconds that the first
-use of the version took (import of the messages and compilation).
+Prints microseconds, the best of five runs, for the decode, the encode and their sum, and the milliseconds that the
+first use of the version took (import of the messages and compilation).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tests of the wire room: conformance with other people's schemas, differential encoding, malformed and golden frames."""
+"""Tests of the wire room: conformance, differential encoding, malformed frames, golden frames."""

@@ -81,17 +81,16 @@ class RandomMessages:
         return self.scalar(of)
 
     def scalar(self, of: Scalar) -> Any:
-        match of.code:
-            case "?":
-                return self.random.random() < 0.5
-            case "d":
-                return self.random.choice((0.0, -1.5, 1e300, self.random.random()))
-            case "16s":
-                return self.random.choice((bytes(16), self.random.randbytes(16)))
-            case "":
-                return (
-                    self.text() if of is STRING else self.random.randbytes(self.random.choice((0, 1, 5, 126, 127, 200)))
-                )
+        if of is STRING:
+            return self.text()
+        if not of.code:
+            return self.random.randbytes(self.random.choice((0, 1, 5, 126, 127, 200)))
+        if of.code == "?":
+            return self.random.random() < 0.5
+        if of.code == "d":
+            return self.random.choice((0.0, -1.5, 1e300, self.random.random()))
+        if of.code == "16s":
+            return self.random.choice((bytes(16), self.random.randbytes(16)))
         bits = 8 * struct.calcsize(of.code)
         low, high = (0, 2**bits - 1) if of.code.isupper() else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         return self.random.choice((low, -1 if low else 0, 0, 1, high, self.random.randint(low, high)))

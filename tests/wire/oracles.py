@@ -29,7 +29,7 @@ from chronik.wire.schema import UUID, FieldSpec, Scalar, fields_of
 from tests.wire.declared import Declared
 
 RENAMED_FIELDS = {
-    # Kafka keeps the old fields apart by name, because both generations are in one flat Java class; no version has both.
+    # Kafka keeps the old fields apart by name, because one flat Java class holds both; no version does.
     ("AddPartitionsToTxnRequest", "transactional_id"): "v3_and_below_transactional_id",
     ("AddPartitionsToTxnRequest", "producer_id"): "v3_and_below_producer_id",
     ("AddPartitionsToTxnRequest", "producer_epoch"): "v3_and_below_producer_epoch",
@@ -204,8 +204,10 @@ def kio_versions(declared: Declared) -> list[int]:
 
 
 def kio_class(declared: Declared, version: int) -> Any:
-    kind = EntityType.request if declared.name.endswith("Request") else EntityType.response
-    return getattr(load_entity_module(_snake(declared.api.name), version, kind), declared.name)
+    name = _snake(declared.api.name)
+    if declared.name.endswith("Request"):
+        return getattr(load_entity_module(name, version, EntityType.request), declared.name)
+    return getattr(load_entity_module(name, version, EntityType.response), declared.name)
 
 
 def kio_bytes(declared: Declared, message: Any, version: int) -> bytes:
@@ -253,4 +255,5 @@ def _kio_scalar(kind: str, value: Any) -> Any:
             return datetime.timedelta(milliseconds=value)
         case "datetime_i64":
             return datetime.datetime.fromtimestamp(value / 1000, datetime.UTC)
-    return value
+        case _:
+            return value

@@ -77,7 +77,8 @@ def schema_default(field: dict[str, Any]) -> Any:
             return text.lower() == "true"
         case "float64":
             return float(text or 0)
-    return int(text or "0", 0)
+        case _:
+            return int(text or "0", 0)
 
 
 def type_text(spec: FieldSpec) -> str:
@@ -172,7 +173,7 @@ def check_kio(cls: type, theirs: Any, version: int) -> int:
 
 def kio_default(field: dataclasses.Field[Any], kind: str) -> Any:
     """kio's default as we would write it; MISSING where kio demands a value."""
-    default = field.default
+    default: Any = field.default
     match default:
         case ():
             return list
