@@ -159,10 +159,6 @@ def run(name: str, command: Sequence[str], env: Mapping[str, str], text: str = "
     return done.stdout
 
 
-def python_program(name: str, script: str, python: str, codecs: Sequence[str], *, configurable: bool) -> ClientProgram:
-    return ClientProgram(name, [python, str(PROGRAMS / script)], codecs, configurable=configurable)
-
-
 ALL_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 PROGRAM_NAMES = (
@@ -181,17 +177,21 @@ def make_program(name: str) -> ClientProgram:
     """The client of that name; ValueError for a name that is not in PROGRAM_NAMES."""
     match name:
         case "kafka-python":
-            return python_program(name, "kafka_python_program.py", sys.executable, ALL_CODECS, configurable=False)
+            command = [sys.executable, str(PROGRAMS / "kafka_python_program.py")]
+            return ClientProgram(name, command, ALL_CODECS, transactional=True)
         case "kafka-python-2.0.2":
-            python = str(CLIENTS / name / "bin" / "python")
-            return python_program(name, "kafka_python_program.py", python, ALL_CODECS, configurable=False)
+            command = [str(CLIENTS / name / "bin" / "python"), str(PROGRAMS / "kafka_python_program.py")]
+            return ClientProgram(name, command, ALL_CODECS)
         case "aiokafka":
-            return python_program(name, "aiokafka_program.py", sys.executable, ALL_CODECS, configurable=False)
+            command = [sys.executable, str(PROGRAMS / "aiokafka_program.py")]
+            return ClientProgram(name, command, ALL_CODECS, transactional=True)
         case "confluent-kafka":
-            return python_program(name, "confluent_program.py", sys.executable, ALL_CODECS, configurable=True)
+            command = [sys.executable, str(PROGRAMS / "confluent_program.py")]
+            return ClientProgram(name, command, ALL_CODECS, transactional=True, configurable=True)
         case "kafkajs":
+            command = ["node", str(PROGRAMS / "kafkajs" / "client.js")]
             env = {"NODE_PATH": str(CLIENTS / "kafkajs" / "node_modules"), "KAFKAJS_NO_PARTITIONER_WARNING": "1"}
-            return ClientProgram(name, ["node", str(PROGRAMS / "kafkajs" / "client.js")], ("none", "gzip"), env=env)
+            return ClientProgram(name, command, ("none", "gzip"), env=env, transactional=True)
         case "java":
             class_path = f"{CLIENTS / 'java'}:{KAFKA_LIBS}/*"
             command = [*JAVA, "-cp", class_path, "Client"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,14 @@ from tests.clients.installed import missing, required
 
 CLIENT_NAMES = (*PROGRAM_NAMES, "kcat", "kafka-cli")
 
+FOLDER = Path(__file__).resolve().parent
+
 NamedClient = Callable[[str], ClientProgram]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "client" in item.nodeid.partition("::")[0].split("/"):
+        if item.path.parent == FOLDER:
             item.add_marker(pytest.mark.clients)
 
 

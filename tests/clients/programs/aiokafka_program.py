@@ -15,11 +15,25 @@ from lines import emit, emit_record
 async def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
     options: dict[str, Any] = {} if codec == "default" else {"compression_type": None if codec == "none" else codec}
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, **options) as producer:
-        records = [(f"{prefix}key-{i}".encode(), f"{prefix}value-{i}".encode()) for i in range(count)]
-        sent = [(key, value, await producer.send(topic, key=key, value=value)) for key, value in records]
-        for key, value, future in sent:
-            metadata = await future
-            emit_record(None, metadata.partition, metadata.offset, key, value)
+        await send(producer, topic, count, prefix)
+
+
+async def send(producer: AIOKafkaProducer, topic: str, count: int, prefix: str) -> None:
+    records = [(f"{prefix}key-{i}".encode(), f"{prefix}value-{i}".encode()) for i in range(count)]
+    sent = [(key, value, await producer.send(topic, key=key, value=value)) for key, value in records]
+    for key, value, future in sent:
+        metadata = await future
+        emit_record(None, metadata.partition, metadata.offset, key, value)
+
+
+async def transact(bootstrap: str, topic: str, count: int, transactional_id: str, outcome: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=transactional_id) as producer:
+        await producer.begin_transaction()
+        await send(producer, topic, count, f"{outcome}-")
+        if outcome == "commit":
+            await producer.commit_transaction()
+        else:
+            await producer.abort_transaction()
 
 
 async def consume(bootstrap: str, topic: str, count: int) -> None:
@@ -84,6 +98,8 @@ def check(codes: list[int]) -> None:
 def main(bootstrap: str, command: str, *arguments: str) -> None:
     if command == "produce":
         asyncio.run(produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3]))
+    elif command == "transact":
+        asyncio.run(transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3]))
     elif command == "consume":
         asyncio.run(consume(bootstrap, arguments[0], int(arguments[1])))
     elif command == "group":

@@ -13,7 +13,10 @@ from lines import StopFlag, client_config, emit, emit_record
 
 def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
     options = {} if codec == "default" else {"compression.type": codec}
-    producer = Producer({"bootstrap.servers": bootstrap, **options, **client_config()})
+    send(Producer({"bootstrap.servers": bootstrap, **options, **client_config()}), topic, count, prefix)
+
+
+def send(producer: Producer, topic: str, count: int, prefix: str) -> None:
     failures: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, message: Any) -> None:
@@ -29,6 +32,18 @@ def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> 
         sys.exit(f"{left} records were not delivered")
     if failures:
         sys.exit(f"{len(failures)} records failed, the first with {failures[0]}")
+
+
+def transact(bootstrap: str, topic: str, count: int, transactional_id: str, outcome: str) -> None:
+    options = {"transactional.id": transactional_id}
+    producer = Producer({"bootstrap.servers": bootstrap, **options, **client_config()})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    send(producer, topic, count, f"{outcome}-")
+    if outcome == "commit":
+        producer.commit_transaction(30)
+    else:
+        producer.abort_transaction(30)
 
 
 def consume(bootstrap: str, topic: str, count: int) -> None:
@@ -91,6 +106,8 @@ def admin(bootstrap: str, verb: str, arguments: list[str]) -> None:
 def main(bootstrap: str, command: str, *arguments: str) -> None:
     if command == "produce":
         produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
+    elif command == "transact":
+        transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
     elif command == "consume":
         consume(bootstrap, arguments[0], int(arguments[1]))
     elif command == "group":

@@ -23,12 +23,29 @@ from lines import StopFlag, emit, emit_record
 def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
     options: dict[str, Any] = {} if codec == "default" else {"compression_type": None if codec == "none" else codec}
     producer = KafkaProducer(bootstrap_servers=bootstrap, **options)
+    send(producer, topic, count, prefix)
+    producer.close()
+
+
+def send(producer: Any, topic: str, count: int, prefix: str) -> None:
     records = [(f"{prefix}key-{i}".encode(), f"{prefix}value-{i}".encode()) for i in range(count)]
     sent = [(key, value, producer.send(topic, key=key, value=value)) for key, value in records]
     producer.flush()
     for key, value, future in sent:
         metadata = future.get(timeout=30)
         emit_record(None, metadata.partition, metadata.offset, key, value)
+
+
+def transact(bootstrap: str, topic: str, count: int, transactional_id: str, outcome: str) -> None:
+    """3.x only: 2.0.2 has no transactions."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, transactional_id=transactional_id)
+    producer.init_transactions()
+    producer.begin_transaction()
+    send(producer, topic, count, f"{outcome}-")
+    if outcome == "commit":
+        producer.commit_transaction()
+    else:
+        producer.abort_transaction()
     producer.close()
 
 
@@ -82,6 +99,8 @@ def admin(bootstrap: str, verb: str, arguments: list[str]) -> None:
 def main(bootstrap: str, command: str, *arguments: str) -> None:
     if command == "produce":
         produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
+    elif command == "transact":
+        transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
     elif command == "consume":
         consume(bootstrap, arguments[0], int(arguments[1]))
     elif command == "group":

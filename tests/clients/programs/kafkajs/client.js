@@ -20,6 +20,18 @@ async function produce(kafka, topic, count, codec, prefix) {
   await producer.disconnect();
 }
 
+async function transact(kafka, topic, count, transactionalId, outcome) {
+  const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  const messages = Array.from({ length: count }, (_, i) => ({ key: `${outcome}-key-${i}`, value: `${outcome}-value-${i}` }));
+  for (const answer of await transaction.send({ topic, messages })) {
+    emit({ partition: answer.partition, offset: Number(answer.baseOffset), key: null, value: null });
+  }
+  await (outcome === "commit" ? transaction.commit() : transaction.abort());
+  await producer.disconnect();
+}
+
 async function consume(kafka, topic, count) {
   // kafkajs has no consumer without a group.
   const consumer = kafka.consumer({ groupId: `consume-${process.pid}-${Date.now()}` });
@@ -82,6 +94,7 @@ async function admin(kafka, verb, topic, partitions) {
 async function main([bootstrap, command, ...rest]) {
   const kafka = new Kafka({ clientId: "chronik-tests", brokers: [bootstrap], logLevel: logLevel.WARN });
   if (command === "produce") await produce(kafka, rest[0], Number(rest[1]), rest[2], rest[3]);
+  else if (command === "transact") await transact(kafka, rest[0], Number(rest[1]), rest[2], rest[3]);
   else if (command === "consume") await consume(kafka, rest[0], Number(rest[1]));
   else if (command === "group") await group(kafka, rest[0], rest[1]);
   else await admin(kafka, ...rest);
