@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help run test check format bench clients clean
+.PHONY: help run test lint check format bench clients clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      start a broker with its data in ./data (more options: ARGS="...")'
 	@echo 'make test     run the tests (a part of them: TESTS=tests/wire ARGS="-k header")'
 	@echo 'make check    what CI runs: formatting, lint, types, tests'
+	@echo 'make lint     the quick part of it: formatting, lint, types'
 	@echo 'make format   let ruff format and fix the code'
 	@echo 'make clients  install the real clients that the tests in tests/clients can drive (into .clients)'
 	@echo 'make bench    run the benchmarks of tools/bench'
@@ -40,10 +41,12 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
-check: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/python -m pytest $(ARGS)
 
 format: $(VENV)/.installed-dev

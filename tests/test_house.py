@@ -60,6 +60,9 @@ IMPURE_MODULES = frozenset(
 )
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval"})
 
+SLOW_LIBRARIES = frozenset({"alembic", "kafka", "sqlalchemy"})
+"""They cost tenths of a second each: imported inside the functions that need them, not by every `chronik` command."""
+
 FORBIDDEN_NAMES = ("util", "utils", "helper", "helpers", "common", "manager", "misc")
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
@@ -106,16 +109,22 @@ def room_of(path: Path) -> str:
 
 
 def imports_of(path: Path) -> Iterator[Import]:
-    package = ("chronik", *path.relative_to(PACKAGE).parts[:-1])
+    """Every import of a file of the package, wherever it stands."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(node.lineno, alias.name, "")
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join((*base, *(node.module.split(".") if node.module else ())))
-            for alias in node.names:
-                yield Import(node.lineno, module, alias.name)
+        yield from imports_in(node, path)
+
+
+def imports_in(node: ast.AST, path: Path) -> Iterator[Import]:
+    """What one statement of the file imports, relative imports resolved."""
+    package = ("chronik", *path.relative_to(PACKAGE).parts[:-1])
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(node.lineno, alias.name, "")
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        module = ".".join((*base, *(node.module.split(".") if node.module else ())))
+        for alias in node.names:
+            yield Import(node.lineno, module, alias.name)
 
 
 def imported_room(found: Import) -> str | None:
@@ -189,6 +198,48 @@ def test_rules_are_pure(room: str) -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_BUILTINS:
                 wrong.append(f"{place(path, node.lineno)}: {node.func.id}()")
     assert wrong == []
+
+
+def test_the_command_line_starts_without_slow_libraries() -> None:
+    """Follows the imports that run when `chronik.cli` is imported, through all of our files."""
+    wrong, seen, waiting = [], set[Path](), [PACKAGE / "cli" / "__init__.py"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.is_file():
+            continue
+        seen.add(path)
+        for node in statements_at_import(ast.parse(path.read_text()).body):
+            for found in imports_in(node, path):
+                if found.module.partition(".")[0] in SLOW_LIBRARIES:
+                    wrong.append(f"{place(path, found.line)}: {found.module}")
+                waiting += files_loaded_by(found)
+    assert wrong == []
+
+
+def statements_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when the module is imported: not functions, nor what is for the type checker only."""
+    for node in body:
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from statements_at_import(node.orelse)
+            case ast.If():
+                yield from statements_at_import([*node.body, *node.orelse])
+            case ast.Try():
+                handlers = [statement for handler in node.handlers for statement in handler.body]
+                yield from statements_at_import([*node.body, *handlers, *node.orelse, *node.finalbody])
+            case _:
+                yield node
+
+
+def files_loaded_by(found: Import) -> list[Path]:
+    """What an import runs of our files: every package on the way, the module, and a module taken from it."""
+    parts = found.module.split(".")
+    if parts[0] != "chronik":
+        return []
+    folders = [ROOT.joinpath(*parts[:length]) for length in range(1, len(parts) + 1)]
+    if found.name:
+        folders.append(folders[-1] / found.name)
+    return [path for folder in folders for path in (folder / "__init__.py", folder.with_suffix(".py"))]
 
 
 def test_every_handler_is_listed() -> None:
