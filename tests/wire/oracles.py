@@ -44,6 +44,8 @@ RENAMED_STRUCTS = {
     "EntryResult": "EntryData",
     "QuorumTopicRequest": "TopicData",
     "QuorumPartitionRequest": "PartitionData",
+    # Elsewhere here a TopicPartition is one partition.
+    "PartitionsOfTopic": "TopicPartition",
 }
 
 
