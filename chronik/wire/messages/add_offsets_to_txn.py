@@ -1,9 +1,9 @@
 """AddOffsetsToTxn, API key 25: versions 0-4, flexible from 3.
 
-- 0: base
-- 1: throttle after send
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 2: PRODUCER_FENCED
-- 3: flexible
+- 3: compact forms and tag sections
 - 4: TRANSACTION_ABORTABLE
 """
 

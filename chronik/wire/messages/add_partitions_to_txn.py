@@ -1,9 +1,9 @@
 """AddPartitionsToTxn, API key 24: versions 0-5, flexible from 3.
 
-- 0: base
-- 1: throttle after send
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 2: PRODUCER_FENCED
-- 3: flexible
+- 3: compact forms and tag sections
 - 4: batch of transactions + verify_only
 - 5: TRANSACTION_ABORTABLE
 """

@@ -1,8 +1,8 @@
 """AlterConfigs, API key 33: versions 0-2, flexible from 2.
 
-- 0: base
-- 1: throttle after send
-- 2: flexible
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 2: compact forms and tag sections
 """
 
 from __future__ import annotations

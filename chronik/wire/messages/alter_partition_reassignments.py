@@ -1,6 +1,6 @@
 """AlterPartitionReassignments, API key 45: versions 0-1, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: allow_replication_factor_change
 """
 

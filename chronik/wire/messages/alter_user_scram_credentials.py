@@ -1,6 +1,6 @@
 """AlterUserScramCredentials, API key 51: version 0, flexible from 0.
 
-- 0: base
+- 0: the first
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """ApiVersions, API key 18: versions 0-4, flexible from 3.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: flexible body (response header stays v0), client software name/version, features
 - 4: supported_features may have min 0
 """

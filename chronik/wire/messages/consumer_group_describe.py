@@ -1,6 +1,6 @@
 """ConsumerGroupDescribe, API key 69: versions 0-1, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: member_type (0 classic, 1 consumer, -1 unknown)
 """
 

@@ -1,9 +1,9 @@
 """CreatePartitions, API key 37: versions 0-3, flexible from 2.
 
-- 0: base
-- 1: throttle after send
-- 2: flexible
-- 3: may answer 89
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 2: compact forms and tag sections
+- 3: may answer THROTTLING_QUOTA_EXCEEDED
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """CreateTopics, API key 19: versions 0-7, flexible from 5.
 
-- 0: base
+- 0: the first
 - 1: validate_only + error_message
 - 2: throttle_time
-- 3: throttle after send
+- 3: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 4: partitions/RF -1 = broker default
 - 5: flexible, effective configs returned
-- 6: may answer 89
+- 6: may answer THROTTLING_QUOTA_EXCEEDED
 - 7: topic_id returned
 """
 

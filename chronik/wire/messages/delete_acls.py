@@ -1,8 +1,8 @@
 """DeleteAcls, API key 31: versions 0-3, flexible from 2.
 
-- 0: base
+- 0: the first
 - 1: pattern type
-- 2: flexible
+- 2: compact forms and tag sections
 - 3: USER resource type
 """
 

@@ -1,10 +1,10 @@
 """DeleteTopics, API key 20: versions 0-6, flexible from 4.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
-- 3: may answer TOPIC_DELETION_DISABLED(73)
-- 4: flexible
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 3: may answer TOPIC_DELETION_DISABLED
+- 4: compact forms and tag sections
 - 5: error_message
 - 6: topics by name or id
 """

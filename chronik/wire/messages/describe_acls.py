@@ -2,7 +2,7 @@
 
 - 0: literal patterns only
 - 1: pattern_type
-- 2: flexible
+- 2: compact forms and tag sections
 - 3: USER resource type
 """
 

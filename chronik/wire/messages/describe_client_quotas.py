@@ -1,7 +1,7 @@
 """DescribeClientQuotas, API key 48: versions 0-1, flexible from 1.
 
-- 0: base
-- 1: flexible
+- 0: the first
+- 1: compact forms and tag sections
 """
 
 from __future__ import annotations

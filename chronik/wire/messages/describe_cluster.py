@@ -1,6 +1,6 @@
 """DescribeCluster, API key 60: versions 0-2, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: endpoint_type (1 brokers, 2 controllers)
 - 2: fenced brokers
 """

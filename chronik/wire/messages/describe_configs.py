@@ -2,9 +2,9 @@
 
 - 0: base (is_default)
 - 1: include_synonyms, config_source
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: config_type + documentation
-- 4: flexible
+- 4: compact forms and tag sections
 """
 
 from __future__ import annotations

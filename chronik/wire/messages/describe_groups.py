@@ -1,12 +1,12 @@
 """DescribeGroups, API key 15: versions 0-6, flexible from 5.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: authorized operations
 - 4: group_instance_id
-- 5: flexible
-- 6: missing group -> GROUP_ID_NOT_FOUND(69) + message
+- 5: compact forms and tag sections
+- 6: a missing group is GROUP_ID_NOT_FOUND, with a message
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """DescribeLogDirs, API key 35: versions 0-4, flexible from 2.
 
-- 0: base
-- 1: throttle after send
-- 2: flexible
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 2: compact forms and tag sections
 - 3: top-level error_code
 - 4: total/usable bytes
 """

@@ -1,6 +1,6 @@
 """DescribeProducers, API key 61: version 0, flexible from 0.
 
-- 0: base
+- 0: the first
 """
 
 from __future__ import annotations

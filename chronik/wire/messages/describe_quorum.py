@@ -1,6 +1,6 @@
 """DescribeQuorum, API key 55: versions 0-2, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: fetch timestamps
 - 2: error messages, nodes, directory ids
 """

@@ -1,6 +1,6 @@
 """DescribeUserScramCredentials, API key 50: version 0, flexible from 0.
 
-- 0: base
+- 0: the first
 """
 
 from __future__ import annotations

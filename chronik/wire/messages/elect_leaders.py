@@ -2,7 +2,7 @@
 
 - 0: preferred only
 - 1: election_type + top-level error
-- 2: flexible
+- 2: compact forms and tag sections
 """
 
 from __future__ import annotations

@@ -6,15 +6,15 @@
 - 3: request max_bytes and order matters
 - 4: isolation_level, LSO, aborted list, magic 2
 - 5: log_start_offset
-- 6: may answer 56
+- 6: may answer KAFKA_STORAGE_ERROR
 - 7: sessions (KIP-227), top-level error
-- 8: throttle after send
+- 8: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 9: current_leader_epoch
 - 10: zstd may be returned
 - 11: rack_id / preferred_read_replica
 - 12: flexible, last_fetched_epoch, diverging_epoch, current_leader
 - 13: topic_id replaces name
-- 14: may answer 109 (tiered)
+- 14: may answer OFFSET_MOVED_TO_TIERED_STORAGE
 - 15: replica_id moves to tagged replica_state
 - 16: node_endpoints
 - 17: replica directory id (followers)
@@ -131,6 +131,7 @@ class PartitionData:
     snapshot_id: SnapshotId | None = struct(SnapshotId, "12+", tag=2)
     aborted_transactions: list[AbortedTransaction] | None = array(AbortedTransaction, "4+", null="4+")
     preferred_read_replica: int = INT32("11+", default=-1)
+    # Not null by default: Kafka sends an empty record set where there is nothing, and several clients rely on it.
     records: RecordsValue = RECORDS(null="0+", default=b"")
 
 

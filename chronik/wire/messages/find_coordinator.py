@@ -2,8 +2,8 @@
 
 - 0: group only, single key
 - 1: key_type, error_message, throttle
-- 2: throttle after send
-- 3: flexible
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 3: compact forms and tag sections
 - 4: several keys (key field gone)
 - 5: TRANSACTION_ABORTABLE possible
 - 6: key_type 2 (share)

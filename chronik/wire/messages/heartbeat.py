@@ -1,10 +1,10 @@
 """Heartbeat, API key 12: versions 0-4, flexible from 4.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: group_instance_id
-- 4: flexible
+- 4: compact forms and tag sections
 """
 
 from __future__ import annotations

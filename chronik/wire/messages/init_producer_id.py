@@ -1,10 +1,10 @@
 """InitProducerId, API key 22: versions 0-6, flexible from 2.
 
-- 0: base
-- 1: throttle after send
-- 2: flexible
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 2: compact forms and tag sections
 - 3: current producer id/epoch supplied for epoch bump
-- 4: PRODUCER_FENCED(90) instead of 47
+- 4: PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH
 - 5: TRANSACTION_ABORTABLE possible
 - 6: two-phase-commit fields (not released)
 """

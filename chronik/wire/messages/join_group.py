@@ -3,10 +3,10 @@
 - 0: session timeout doubles as rebalance timeout
 - 1: rebalance_timeout_ms
 - 2: throttle_time
-- 3: throttle after send
-- 4: MEMBER_ID_REQUIRED(79) round trip for new dynamic members
+- 3: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 4: MEMBER_ID_REQUIRED round trip for new dynamic members
 - 5: group_instance_id
-- 6: flexible
+- 6: compact forms and tag sections
 - 7: protocol_type in reply and protocol_name nullable
 - 8: reason
 - 9: skip_assignment

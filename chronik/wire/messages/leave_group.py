@@ -2,9 +2,9 @@
 
 - 0: one member
 - 1: throttle_time
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: list of members with per-member error
-- 4: flexible
+- 4: compact forms and tag sections
 - 5: reason
 """
 

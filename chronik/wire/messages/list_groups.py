@@ -1,9 +1,9 @@
 """ListGroups, API key 16: versions 0-5, flexible from 3.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
-- 3: flexible
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
+- 3: compact forms and tag sections
 - 4: states filter + state
 - 5: types filter + type
 """

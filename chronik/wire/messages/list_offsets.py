@@ -3,10 +3,10 @@
 - 0: returns an offsets array (segment-granular, max_num_offsets)
 - 1: one offset + timestamp
 - 2: isolation_level + throttle
-- 3: throttle after send
+- 3: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 4: leader epochs
-- 5: may answer OFFSET_NOT_AVAILABLE(78)
-- 6: flexible
+- 5: may answer OFFSET_NOT_AVAILABLE
+- 6: compact forms and tag sections
 - 7: timestamp -3
 - 8: timestamp -4
 - 9: timestamp -5

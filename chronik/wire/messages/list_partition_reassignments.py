@@ -1,6 +1,6 @@
 """ListPartitionReassignments, API key 46: version 0, flexible from 0.
 
-- 0: base
+- 0: the first
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """ListTransactions, API key 66: versions 0-2, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: duration_filter
-- 2: transactional_id_pattern (bad regex -> 128)
+- 2: transactional_id_pattern (a bad one is INVALID_REGULAR_EXPRESSION)
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@
 - 3: throttle_time
 - 4: allow_auto_topic_creation
 - 5: offline_replicas
-- 6: throttle after send
+- 6: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 7: leader_epoch
 - 8: authorized operations
-- 9: flexible
+- 9: compact forms and tag sections
 - 10: topic_id in response (request ids not usable before 12)
 - 11: cluster authorized ops removed (see DescribeCluster)
 - 12: look up by topic_id, name may be null
-- 13: top-level error_code (REBOOTSTRAP_REQUIRED 129)
+- 13: top-level error_code (REBOOTSTRAP_REQUIRED)
 """
 
 from __future__ import annotations

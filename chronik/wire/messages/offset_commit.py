@@ -4,12 +4,12 @@
 - 1: generation/member + per-partition commit timestamp
 - 2: retention_time, timestamp removed
 - 3: throttle_time
-- 4: throttle after send
+- 4: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 5: retention_time removed
 - 6: committed_leader_epoch
 - 7: group_instance_id
-- 8: flexible
-- 9: usable by KIP-848 members, 69/113 possible
+- 8: compact forms and tag sections
+- 9: usable by KIP-848 members, may answer GROUP_ID_NOT_FOUND or STALE_MEMBER_EPOCH
 - 10: topic_id replaces name
 """
 

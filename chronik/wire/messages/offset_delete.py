@@ -1,6 +1,6 @@
 """OffsetDelete, API key 47: version 0, never flexible.
 
-- 0: base
+- 0: the first
 """
 
 from __future__ import annotations

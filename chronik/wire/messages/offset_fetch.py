@@ -4,9 +4,9 @@
 - 1: stored in the broker
 - 2: null topics = all, top-level error
 - 3: throttle_time
-- 4: throttle after send
+- 4: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 5: committed_leader_epoch
-- 6: flexible
+- 6: compact forms and tag sections
 - 7: require_stable
 - 8: many groups in one request
 - 9: member id/epoch for KIP-848

@@ -1,10 +1,10 @@
 """OffsetForLeaderEpoch, API key 23: versions 0-4, flexible from 4.
 
-- 0: base
+- 0: the first
 - 1: leader_epoch in reply
 - 2: current_leader_epoch + throttle_time
 - 3: replica_id (default -2)
-- 4: flexible
+- 4: compact forms and tag sections
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@
 - 1: throttle_time
 - 2: log_append_time, magic 1
 - 3: transactional_id + magic 2 mandatory
-- 4: may answer KAFKA_STORAGE_ERROR(56)
+- 4: may answer KAFKA_STORAGE_ERROR
 - 5: log_start_offset
-- 6: = 5 (throttled reply is sent first)
+- 6: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 7: zstd allowed
 - 8: record_errors + error_message
-- 9: flexible
+- 9: compact forms and tag sections
 - 10: leader hints (tagged)
-- 11: TRANSACTION_ABORTABLE(120) may be returned
+- 11: TRANSACTION_ABORTABLE may be returned
 - 12: same bytes, but in a txn it also performs AddPartitionsToTxn (only if the cluster finalised
       transaction.version=2)
 - 13: topic_id replaces name

@@ -1,8 +1,8 @@
 """SaslAuthenticate, API key 36: versions 0-2, flexible from 2.
 
-- 0: base
+- 0: the first
 - 1: session_lifetime_ms
-- 2: flexible
+- 2: compact forms and tag sections
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """SyncGroup, API key 14: versions 0-5, flexible from 4.
 
-- 0: base
+- 0: the first
 - 1: throttle_time
-- 2: throttle after send
+- 2: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 3: group_instance_id
-- 4: flexible
+- 4: compact forms and tag sections
 - 5: protocol type/name echoed and checked
 """
 

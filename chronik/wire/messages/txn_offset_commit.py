@@ -1,7 +1,7 @@
 """TxnOffsetCommit, API key 28: versions 0-5, flexible from 3.
 
-- 0: base
-- 1: throttle after send
+- 0: the first
+- 1: a throttled reply is sent at once and the connection rests after it (KIP-219)
 - 2: committed_leader_epoch
 - 3: flexible + generation/member/instance
 - 4: TRANSACTION_ABORTABLE

@@ -1,6 +1,6 @@
 """UpdateFeatures, API key 57: versions 0-2, flexible from 0.
 
-- 0: base
+- 0: the first
 - 1: upgrade_type/validate_only
 - 2: no per-feature results
 """

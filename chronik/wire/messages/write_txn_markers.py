@@ -1,7 +1,7 @@
 """WriteTxnMarkers, API key 27: versions 0-2, flexible from 1.
 
-- 0: base
-- 1: flexible
+- 0: the first
+- 1: compact forms and tag sections
 - 2: transaction_version (4.2)
 """
 
