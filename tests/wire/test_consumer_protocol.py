@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def test_a_newer_version_is_read_as_the_newest_declared_one() -> None:
     subscription = ConsumerProtocolSubscription(["t"], rack_id="r")
     newer = b"\0\x09" + encode_subscription(subscription)[2:] + b"what version 9 added"
     assert decode_subscription(newer) == subscription
+    compiled = [name for name in linecache.cache if "decode ConsumerProtocolSubscription" in name]
+    assert compiled, "a decoder is registered where tracebacks look"
+    assert not any(name.endswith("v9>") for name in compiled), "a peer must not be able to have versions compiled"
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\xff\xff" + bytes(20), b"\0\0\x7f\xff\xff\xff" + bytes(20)])

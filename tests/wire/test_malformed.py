@@ -153,7 +153,7 @@ def test_a_count_is_held_against_the_smallest_size_of_its_elements() -> None:
         (0, b"\xff\xff"),  # a null group id, classic
         (4, b"\x00\0\0\0\1\x02m\x00\x00"),  # a null group id, compact
         (0, b"\x00\x02\xff\xfe" + bytes(6)),  # not UTF-8
-        (4, b"\x81\x80\x02" + bytes(40000)),  # a compact string of 32768 bytes
+        (4, b"\x81\x80\x02" + bytes(32768) + b"\0\0\0\1\x02m\x00\x00"),  # a compact string of 32768 bytes
         (4, b"\xff\xff\xff\xff\xff\x01" + bytes(100)),  # a varint of six bytes
         (4, b"\xff\xff\xff\xff\x1f" + bytes(100)),  # a varint of 33 bits
     ],
@@ -176,21 +176,22 @@ def test_a_null_array_where_none_is_allowed_is_refused() -> None:
 
 def test_unknown_tags_are_skipped_everywhere() -> None:
     """Two tags that no version declares, after a partition, after its topic and after the message."""
-    unknown = b"\x02\x63\x03abc\xc8\x01\x00"
+    unknown = b"\x02\x62\x00\xc8\x01\x03abc"
     body = b"\x00\xff\xff\x00\x00\x75\x30" + b"\x02\x02t" + b"\x02\0\0\0\5\x04xyz" + unknown + unknown + unknown
     request = APIS[ApiKey.PRODUCE].request_decoder(9)(body, 0)
     assert request.topic_data[0].partition_data[0].index == 5
     assert bytes(request.topic_data[0].partition_data[0].records) == b"xyz"
-    assert refuses(lambda: APIS[ApiKey.PRODUCE].request_decoder(9)(body[:-1], 0))
+    for size in range(len(body)):
+        assert refuses(lambda: APIS[ApiKey.PRODUCE].request_decoder(9)(body[:size], 0))  # noqa: B023
 
 
 def test_unknown_tags_beside_known_ones_are_skipped() -> None:
     """Fetch v12 knows tag 0, the cluster id."""
     fixed = bytes(4 + 4 + 4 + 4 + 1 + 4 + 4) + b"\x01\x01\x01"
-    request = APIS[ApiKey.FETCH].request_decoder(12)(
-        fixed + b"\x03" + b"\x00\x03\x03id" + b"\x05\x02ab" + b"\x63\x00", 0
-    )
-    assert request.cluster_id == "id"
+    body = fixed + b"\x03" + b"\x05\x00" + b"\x00\x03\x03id" + b"\x63\x02ab"
+    assert APIS[ApiKey.FETCH].request_decoder(12)(body, 0).cluster_id == "id"
+    for size in range(len(body)):
+        assert refuses(lambda: APIS[ApiKey.FETCH].request_decoder(12)(body[:size], 0))  # noqa: B023
 
 
 def test_a_tagged_field_must_fit_its_size() -> None:
@@ -203,6 +204,13 @@ def test_a_tagged_field_must_fit_its_size() -> None:
 
 def test_bytes_after_the_message_are_tolerated() -> None:
     assert APIS[ApiKey.LIST_GROUPS].request_decoder(0)(b"left over", 0) == APIS[ApiKey.LIST_GROUPS].request()
+
+
+def test_a_varint_has_32_bits() -> None:
+    assert read_uvarint(b"\xff\xff\xff\xff\x0f", 0) == (2**32 - 1, 5)
+    for longer in (b"\xff\xff\xff\xff\x1f", b"\x80\x80\x80\x80\x80\x00"):
+        with pytest.raises(MalformedFrame):
+            read_uvarint(longer, 0)
 
 
 @given(st.integers(0, 2**32 - 1))
