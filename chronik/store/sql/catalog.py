@@ -108,7 +108,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Only now, as it changes the file: it might have been somebody else's.
     schema.write_ahead(connection)
     if revision is None:
-        schema.create(connection, path)
+        schema.create(connection)
+        schema.sync_folder(path.parent)
     elif behind:
         from chronik.store.sql.migrate import upgrade
 

@@ -6,9 +6,7 @@ to a killed one, or be a copy on a read-only disk, and writes nothing.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -100,6 +98,10 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 def _copy_into_memory(path: Path, log: Path) -> sqlite3.Connection:
     """A copy that lacks the shared index: let SQLite make one in a temporary place."""
+    # Not at the top: a start never comes here.
+    import shutil
+    import tempfile
+
     memory = _connect(":memory:")
     with tempfile.TemporaryDirectory(prefix="chronik-") as folder:
         copy = Path(folder) / "catalog"

@@ -11,5 +11,9 @@ class CatalogError(Exception):
     """
 
 
+class CatalogUnavailable(CatalogError):
+    """The file itself cannot be written now (the disk is full or fails, another program locked it)."""
+
+
 class NewerDataDirectory(CatalogError):
     """The file was written by a newer program, whose schema this one does not know. Nothing was changed."""

@@ -77,7 +77,7 @@ def is_behind(revision: str, path: Path) -> bool:
     return revision != HEAD
 
 
-def create(connection: sqlite3.Connection, path: Path) -> None:
+def create(connection: sqlite3.Connection) -> None:
     """Give an empty file the newest schema and a new cluster id, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -90,7 +90,6 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    _sync_folder(path.parent)
 
 
 def new_cluster_id() -> str:
@@ -102,7 +101,7 @@ def new_cluster_id() -> str:
             return text
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new file's name durable; systems that cannot open folders do not need it."""
     if sys.platform == "win32":
         return

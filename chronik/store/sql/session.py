@@ -9,11 +9,11 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from chronik.changes import Change
-from chronik.store.sql.problems import CatalogError
+from chronik.store.sql.problems import CatalogError, CatalogUnavailable
 from chronik.store.sql.rows import writes
 
 _statement_of = itemgetter(0)
@@ -44,6 +44,8 @@ class Session:
                 for statement, pairs in groupby(writes(changes), _statement_of):
                     rows: list[dict[str, Any]] = [row for _, row in pairs]
                     self._connection.execute(statement, rows)
+        except OperationalError as error:
+            raise CatalogUnavailable(f"The catalog cannot be written now: {error.orig}.") from error
         except (SQLAlchemyError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
             raise CatalogError(f"The catalog could not be written: {cause}.") from error
@@ -53,4 +55,4 @@ class Session:
 
     def close(self) -> None:
         """Give the connection back; it stays open, and is its owner's to close."""
-        self._connection.detach()
+        self._connection.close()

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from chronik.changes import Change
-from chronik.store.sql.problems import CatalogError
+from chronik.store.sql.problems import CatalogError, CatalogUnavailable
 
 if TYPE_CHECKING:
     from chronik.store.sql.session import Session
@@ -125,13 +125,20 @@ class Writer:
 
     def _commit(self, group: list[Unit]) -> None:
         error = self._write(list(chain.from_iterable(unit.changes for unit in group)))
-        if error is None or len(group) == 1:
-            errors = [error] * len(group)
-        else:
-            errors = [self._write(unit.changes) for unit in group]
+        settled = error is None or len(group) == 1
+        errors = [error] * len(group) if settled else self._write_each(group)
         self.statistics.units += len(group)
         self.statistics.failed_units += sum(error is not None for error in errors)
         self._deliver(group, errors)
+
+    def _write_each(self, group: list[Unit]) -> list[CatalogError | None]:
+        errors: list[CatalogError | None] = []
+        for unit in group:
+            errors.append(error := self._write(unit.changes))
+            if isinstance(error, CatalogUnavailable):
+                # The fault is not the unit's. To try the others could take a lock's timeout for each of them.
+                return errors + [CatalogUnavailable(str(error)) for _ in group[len(errors) :]]
+        return errors
 
     def _write(self, changes: Sequence[Change]) -> CatalogError | None:
         try:
