@@ -1,0 +1,57 @@
+"""The numbers inside records: zigzag, seven bits a byte, least significant first (Kafka's ``ByteUtils``).
+
+Readers raise IndexError at the end of the bytes; their callers say MalformedBatch for it.
+"""
+
+from __future__ import annotations
+
+from chronik.batch.header import Buffer, MalformedBatch
+
+_SHORT = [bytes([value << 1]) for value in range(64)]
+"""What is written most: the small numbers from 0."""
+
+
+def read_varint(data: Buffer, at: int) -> tuple[int, int]:
+    """An i32 and the position after it; MalformedBatch if it has more than 32 bits or five bytes."""
+    byte = data[at]
+    if byte < 128:
+        return (byte >> 1) ^ -(byte & 1), at + 1
+    raw, at = read_zigzag(data, at, 32)
+    return (raw >> 1) ^ -(raw & 1), at
+
+
+def read_varlong(data: Buffer, at: int) -> tuple[int, int]:
+    """An i64 and the position after it; MalformedBatch if it has more than 64 bits or ten bytes."""
+    byte = data[at]
+    if byte < 128:
+        return (byte >> 1) ^ -(byte & 1), at + 1
+    raw, at = read_zigzag(data, at, 64)
+    return (raw >> 1) ^ -(raw & 1), at
+
+
+def read_zigzag(data: Buffer, at: int, bits: int) -> tuple[int, int]:
+    """A number as it is written (even: twice a number >= 0; odd: -1, -2 … as 1, 3 …) and the position after it."""
+    raw = shift = 0
+    while (byte := data[at]) > 127:
+        raw |= (byte & 127) << shift
+        shift += 7
+        at += 1
+        if shift >= bits:
+            raise MalformedBatch(f"a number before {at} of the records has too many bytes for {bits} bits")
+    raw |= byte << shift
+    if raw >> bits:
+        raise MalformedBatch(f"a number at {at} of the records has more than {bits} bits")
+    return raw, at + 1
+
+
+def varint(value: int) -> bytes:
+    """The shortest form of an i32 or i64; the caller knows that it is one."""
+    if 0 <= value < 64:
+        return _SHORT[value]
+    rest = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while rest > 127:
+        out.append(rest & 127 | 128)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)

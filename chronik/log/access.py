@@ -1,0 +1,85 @@
+"""The values in which an engine is asked to append and to read, and in which it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chronik.errors import KafkaError
+from chronik.log.aborted import AbortedTransaction
+from chronik.terms import LogId
+
+
+class AppendTerms(NamedTuple):
+    """What the log's owner says about an append: its leader epoch, the wall clock, and when a segment is full."""
+
+    leader_epoch: int
+    now_ms: int
+    segment_bytes: int
+    segment_ms: int
+
+
+class Appended(NamedTuple):
+    """Where a batch is: its base offset, its log-append time (-1 unless the topic sets it), the log's start.
+
+    For a duplicate, what the original batch was told.
+    """
+
+    base_offset: int
+    log_append_time_ms: int
+    log_start_offset: int
+
+
+AppendDone = Callable[[Appended | KafkaError], None]
+"""Called once, on the loop: within `append` for a refused sequence, else later. Must not raise."""
+
+
+class LogBounds(NamedTuple):
+    """start <= last_stable <= high_watermark; on one node the high watermark is the end of what was written."""
+
+    start: int
+    last_stable: int
+    high_watermark: int
+
+
+class LogRead(NamedTuple):
+    """One log of a fetch: from which offset, and how many bytes at the most."""
+
+    log: LogId
+    offset: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSlice:
+    """Whole batches of one log, as stored, from the one that contains the asked offset.
+
+    `aborted` is None for a read-uncommitted reader. `buffers` is empty when there is nothing to read.
+    """
+
+    bounds: LogBounds
+    buffers: Sequence[bytes]
+    size_bytes: int
+    aborted: Sequence[AbortedTransaction] | None
+
+
+FetchResult = list[LogSlice | KafkaError]
+"""One element a read, in order. The error is OFFSET_OUT_OF_RANGE, for an offset outside start..end, or that of a
+disk.
+"""
+
+
+class TimestampOffset(NamedTuple):
+    """A record found by time: its offset, its timestamp, and the leader epoch of its batch."""
+
+    offset: int
+    timestamp_ms: int
+    leader_epoch: int
+
+
+class LogInfo(NamedTuple):
+    """What there is of a log on the disk."""
+
+    bounds: LogBounds
+    size_bytes: int
