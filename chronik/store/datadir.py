@@ -1,0 +1,111 @@
+"""The data directory: whose it is, which format it has, and how its last user left it.
+
+chronik.lock     held (flock) by the running broker; contains its pid
+format           the directory's format version, decimal
+records/         RocksDB
+catalog.sqlite   SQLite
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+FORMAT_VERSION = 1
+
+
+class DataDirectoryError(Exception):
+    """The directory cannot be used; the message is one sentence for a person."""
+
+
+@dataclass(slots=True)
+class DataDirectory:
+    """An opened (locked) data directory."""
+
+    path: Path
+    _lock: IO[str]
+
+    @property
+    def records(self) -> Path:
+        """Where RocksDB lives."""
+        return self.path / "records"
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite file."""
+        return self.path / "catalog.sqlite"
+
+    @classmethod
+    def open(cls, path: Path) -> DataDirectory:
+        """Create the directory if need be, lock it, check its format. DataDirectoryError says why not."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = open(path / "chronik.lock", "a+", encoding="ascii")  # noqa: SIM115 - held until close()
+        except OSError as error:
+            raise DataDirectoryError(f"The data directory {path} cannot be used: {error.strerror}.") from error
+        try:
+            _lock_file(lock)
+        except OSError as error:
+            lock.seek(0)
+            owner = lock.read().strip()
+            lock.close()
+            who = f" (process {owner})" if owner else ""
+            raise DataDirectoryError(f"Another broker{who} is using the data directory {path}.") from error
+        try:
+            check_format(path, create=True)
+        except DataDirectoryError:
+            lock.close()
+            raise
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return cls(path, lock)
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.close()
+
+
+def check_format(path: Path, *, create: bool = False) -> None:
+    """Refuse a directory that a newer program wrote; with `create`, mark a new one."""
+    file = path / "format"
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        if not create:
+            raise DataDirectoryError(f"{path} is not a chronik data directory.") from None
+        temporary = path / "format.new"
+        temporary.write_text(f"{FORMAT_VERSION}\n", encoding="ascii")
+        temporary.replace(file)
+        return
+    if not text.isdigit():
+        raise DataDirectoryError(f"The format version of the data directory {path} is unreadable: {text[:20]!r}.")
+    if int(text) > FORMAT_VERSION:
+        raise DataDirectoryError(
+            f"The data directory {path} has format {text}, but this chronik knows only up to {FORMAT_VERSION}: "
+            "it was written by a newer version."
+        )
+
+
+def boot_id() -> str:
+    """Names this boot of the machine, as far as the system tells: a changed one after an unclean stop means that the
+    machine itself went down, and with it whatever was not fsynced."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _lock_file(lock: IO[str]) -> None:
+    """Take the exclusive lock or raise OSError at once."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,70 @@
+"""The keys of the RocksDB engine. Written to disk: never change, only add.
+
+Default column family, everything that is written once and dies with its chunk:
+
+    chunk u32 | kind u8 | log u32 | base offset u64        kind 0: index entry, 1: the batch as stored
+
+A chunk number in front keeps the files of different chunks from ever overlapping, so that compaction only moves them
+and retention drops whole ranges. Column family "state", small and rewritten in place:
+
+    log u32 | kind u8 | suffix u64                         see the STATE_ constants
+
+All integers are big-endian and unsigned, so that byte order is number order.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+INDEX = 0
+BATCH = 1
+
+STATE_START = 0
+"""suffix 0 -> log start offset q"""
+STATE_SEGMENT = 1
+"""suffix base offset -> chronik.log.segments"""
+STATE_EPOCHS = 2
+"""suffix 0 -> chronik.log.epochs"""
+STATE_PRODUCER = 3
+"""suffix producer id -> chronik.log.producers"""
+STATE_ABORTED = 4
+"""suffix marker offset -> chronik.log.aborted"""
+
+ENGINE = 0xFFFFFFFF
+"""The log number of rows that belong to the engine itself."""
+ENGINE_CHUNK = 0
+"""suffix 0 -> number of the newest chunk q"""
+ENGINE_GARBAGE = 1
+"""suffix chunk u32 << 32 | log u32 -> bytes q of batches of that log in that chunk that are to be deleted"""
+
+DATA_KEY = Struct(">IBIQ")
+STATE_PREFIX = Struct(">IB")
+STATE_KEY = Struct(">IBQ")
+INDEX_VALUE = Struct(">Qqi")
+"""last offset, max timestamp, size in bytes of the batch"""
+NUMBER = Struct(">q")
+LOG_PREFIX = Struct(">I")
+BASE_OFFSET = Struct(">q")
+LAST_OFFSET_DELTA = Struct(">23xi")
+
+MAX_OFFSET = 2**63 - 1
+
+
+def state_key(log: int, kind: int, suffix: int = 0) -> bytes:
+    """The key of a state row."""
+    return STATE_KEY.pack(log, kind, suffix)
+
+
+def batch_key(chunk: int, log: int, base_offset: int) -> bytes:
+    """Where a batch is stored."""
+    return DATA_KEY.pack(chunk, BATCH, log, base_offset)
+
+
+def index_key(chunk: int, log: int, base_offset: int) -> bytes:
+    """Where a batch's index entry is stored."""
+    return DATA_KEY.pack(chunk, INDEX, log, base_offset)
+
+
+def garbage_suffix(chunk: int, log: int) -> int:
+    """The suffix of a garbage row."""
+    return chunk << 32 | log
