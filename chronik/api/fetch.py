@@ -1,0 +1,265 @@
+"""Fetch: read record batches, waiting for them if need be (KIP-74, KIP-227, KIP-392's fields, KIP-516).
+
+Served: 4 to 17; 0 to 3 would need the message formats that went with Kafka 4.
+
+Partitions are read in order until max_bytes; the first batch found is returned whole whatever its size. A fetch that
+finds less than min_bytes waits, woken by appends and by whatever else changes what it may see, up to max_wait_ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any
+
+from chronik.api.request import RequestContext
+from chronik.broker.broker import Broker, now_ms
+from chronik.broker.topics import Topic
+from chronik.errors import ErrorCode, KafkaError
+from chronik.log.access import FetchResult, LogRead, LogSlice
+from chronik.log.sessions import FetchedPartition, PartitionKey, SessionFetch, Told, TopicKey
+from chronik.settings import INT_MAX
+from chronik.terms import NO_LEADER_EPOCH, NO_OFFSET, IsolationLevel, LogId
+from chronik.wire.apis import ApiKey
+from chronik.wire.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
+
+API = ApiKey.FETCH
+VERSIONS = (4, 17)
+
+_TOPIC_IDS_SINCE = 13
+
+
+class _Read:
+    """One partition of a fetch: where it is, or why it cannot be read."""
+
+    __slots__ = ("asked", "diverging", "error", "log", "topic")
+
+    def __init__(self, asked: FetchedPartition) -> None:
+        self.asked = asked
+        self.topic: Topic | None = None
+        self.log: LogId | None = None
+        self.error: KafkaError | None = None
+        self.diverging: EpochEndOffset | None = None
+
+
+def handle(context: RequestContext, request: FetchRequest) -> FetchResponse | Coroutine[Any, Any, FetchResponse]:
+    """Answer at once where that is possible, else by a coroutine that waits."""
+    fetch = _begin(context, request)
+    if isinstance(fetch, FetchResponse):
+        return fetch
+    broker = context.broker
+    isolation = IsolationLevel.READ_COMMITTED if request.isolation_level == 1 else IsolationLevel.READ_UNCOMMITTED
+    reads = [_locate(broker, asked) for asked in fetch.partitions]
+    if request.max_wait_ms > 0 and not _is_enough(broker, reads, isolation, request.min_bytes):
+        return _wait(context, request, fetch, isolation, reads)
+    result = _read(broker, request, reads, isolation)
+    if isinstance(result, list):
+        return _response(context, fetch, reads, result)
+    return _when_read(context, fetch, reads, result)
+
+
+def _begin(context: RequestContext, request: FetchRequest) -> SessionFetch | FetchResponse:
+    by_id = context.version >= _TOPIC_IDS_SINCE
+    partitions = (
+        FetchedPartition(
+            topic.topic_id if by_id else topic.topic,
+            partition.partition,
+            partition.fetch_offset,
+            partition.partition_max_bytes,
+            partition.current_leader_epoch,
+            partition.last_fetched_epoch,
+        )
+        for topic in request.topics
+        for partition in topic.partitions
+    )
+    forgotten: list[PartitionKey] = [
+        (topic.topic_id if by_id else topic.topic, partition)
+        for topic in request.forgotten_topics_data
+        for partition in topic.partitions
+    ]
+    try:
+        return context.broker.fetch_sessions.begin(
+            request.session_id, request.session_epoch, by_id, partitions, forgotten, now_ms(), _new_session_id
+        )
+    except KafkaError as error:
+        return FetchResponse(error_code=error.code)
+
+
+def _new_session_id() -> int:
+    return secrets.randbelow(INT_MAX) + 1
+
+
+def _locate(broker: Broker, asked: FetchedPartition) -> _Read:
+    """Find the partition's log and check what the request says of its epochs."""
+    read = _Read(asked)
+    by_id = isinstance(asked.topic, bytes)
+    topic = broker.topics.by_id(asked.topic) if isinstance(asked.topic, bytes) else broker.topics.get(asked.topic)
+    log = None if topic is None else topic.log_of(asked.partition)
+    if topic is None or log is None:
+        unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id and topic is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        read.error = KafkaError(unknown)
+        return read
+    current = asked.current_leader_epoch
+    if current != NO_LEADER_EPOCH and current != topic.leader_epoch:
+        older = current < topic.leader_epoch
+        read.error = KafkaError(ErrorCode.FENCED_LEADER_EPOCH if older else ErrorCode.UNKNOWN_LEADER_EPOCH)
+        return read
+    read.topic, read.log = topic, log
+    if asked.last_fetched_epoch != NO_LEADER_EPOCH:
+        _check_divergence(broker, read, topic, log)
+    return read
+
+
+def _check_divergence(broker: Broker, read: _Read, topic: Topic, log: LogId) -> None:
+    """Tell a reader whose last record's epoch ended earlier than it thinks where that epoch ends (KIP-595)."""
+    asked = read.asked
+    epoch, end = broker.store.epoch_end(log, asked.last_fetched_epoch, topic.leader_epoch)
+    if end == NO_OFFSET:
+        read.error = KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+    elif epoch < asked.last_fetched_epoch or end < asked.fetch_offset:
+        read.diverging = EpochEndOffset(epoch=epoch, end_offset=end)
+
+
+def _is_enough(broker: Broker, reads: Sequence[_Read], isolation: IsolationLevel, min_bytes: int) -> bool:
+    """Whether the fetch is to be answered now: there are min_bytes, or something that cannot wait."""
+    if not reads or min_bytes <= 0:
+        return True
+    size = 0
+    for read in reads:
+        if read.error is not None or read.diverging is not None:
+            return True
+        assert read.log is not None
+        try:
+            size += broker.store.available_bytes(read.log, read.asked.fetch_offset, isolation, read.asked.max_bytes)
+        except KafkaError:
+            return True
+        if size >= min_bytes:
+            return True
+    return False
+
+
+async def _wait(
+    context: RequestContext, request: FetchRequest, fetch: SessionFetch, isolation: IsolationLevel, reads: list[_Read]
+) -> FetchResponse:
+    """Sleep until there is enough, or until max_wait_ms; then read whatever there is."""
+    broker = context.broker
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def woken() -> None:
+        if not ended.done() and (
+            any(read.topic is not None and read.topic.deleted for read in reads)
+            or _is_enough(broker, reads, isolation, request.min_bytes)
+        ):
+            ended.set_result(None)
+
+    watch = broker.store.watch([read.log for read in reads if read.log is not None], woken)
+    timer = loop.call_later(request.max_wait_ms / 1000, end)
+    try:
+        await ended
+    finally:
+        timer.cancel()
+        watch.cancel()
+    # A topic may be gone, or an epoch have changed, while we slept.
+    reads = [_locate(broker, asked) for asked in fetch.partitions]
+    result = _read(broker, request, reads, isolation)
+    if not isinstance(result, list):
+        result = await result
+    return _response(context, fetch, reads, result)
+
+
+def _read(
+    broker: Broker, request: FetchRequest, reads: Sequence[_Read], isolation: IsolationLevel
+) -> FetchResult | Awaitable[FetchResult]:
+    wanted = [
+        LogRead(read.log, read.asked.fetch_offset, max(read.asked.max_bytes, 0))
+        for read in reads
+        if read.log is not None and read.error is None and read.diverging is None
+    ]
+    return broker.store.fetch(wanted, min(request.max_bytes, broker.settings.fetch_max_bytes), isolation)
+
+
+async def _when_read(
+    context: RequestContext, fetch: SessionFetch, reads: list[_Read], result: Awaitable[FetchResult]
+) -> FetchResponse:
+    return _response(context, fetch, reads, await result)
+
+
+def _response(context: RequestContext, fetch: SessionFetch, reads: list[_Read], result: FetchResult) -> FetchResponse:
+    response = FetchResponse(session_id=fetch.session_id)
+    topics: dict[TopicKey, FetchableTopicResponse] = {}
+    found = iter(result)
+    for read in reads:
+        if read.error is not None or read.diverging is not None:
+            data, told = _without_records(context, read)
+        else:
+            data, told = _with_records(read, next(found))
+        if not fetch.includes(read.asked, told):
+            continue
+        key = read.asked.topic
+        topic = topics.get(key)
+        if topic is None:
+            if isinstance(key, bytes):
+                topic = topics[key] = FetchableTopicResponse(topic_id=key)
+            else:
+                topic = topics[key] = FetchableTopicResponse(topic=key)
+            response.responses.append(topic)
+        topic.partitions.append(data)
+    return response
+
+
+def _with_records(read: _Read, found: LogSlice | KafkaError) -> tuple[PartitionData, Told]:
+    asked = read.asked
+    if isinstance(found, KafkaError):
+        return _failure(asked, found.code)
+    start, last_stable, high_watermark = found.bounds
+    data = PartitionData(
+        partition_index=asked.partition,
+        high_watermark=high_watermark,
+        last_stable_offset=last_stable,
+        log_start_offset=start,
+        records=found.buffers,
+    )
+    if found.aborted is not None:
+        data.aborted_transactions = [
+            AbortedTransaction(producer_id=entry.producer_id, first_offset=entry.first_offset)
+            for entry in found.aborted
+        ]
+    else:
+        data.aborted_transactions = None
+    return data, Told(ErrorCode.NONE, high_watermark, start, found.size_bytes > 0, False)
+
+
+def _without_records(context: RequestContext, read: _Read) -> tuple[PartitionData, Told]:
+    if read.error is not None:
+        return _failure(read.asked, read.error.code)
+    assert read.log is not None
+    start, last_stable, high_watermark = context.broker.store.bounds(read.log)
+    data = PartitionData(
+        partition_index=read.asked.partition,
+        high_watermark=high_watermark,
+        last_stable_offset=last_stable,
+        log_start_offset=start,
+        diverging_epoch=read.diverging,
+        aborted_transactions=None,
+    )
+    return data, Told(ErrorCode.NONE, high_watermark, start, False, True)
+
+
+def _failure(asked: FetchedPartition, code: ErrorCode) -> tuple[PartitionData, Told]:
+    data = PartitionData(
+        partition_index=asked.partition, error_code=code, high_watermark=NO_OFFSET, aborted_transactions=None
+    )
+    return data, Told(code, NO_OFFSET, NO_OFFSET, False, False)

@@ -1,0 +1,109 @@
+"""Metadata: the brokers, and the topics with the leaders of their partitions.
+
+Served: 0 to 13. A topic that is named, does not exist and may be created is created before the reply, which then has no
+error: every client copes with that, and several do not with the LEADER_NOT_AVAILABLE that Kafka once sent first.
+Version 0 asks for all topics with an empty list, later ones with null.
+"""
+
+from __future__ import annotations
+
+from chronik.api.request import RequestContext
+from chronik.broker.broker import Broker, now_ms
+from chronik.broker.topics import NewTopic, Topic
+from chronik.errors import ErrorCode, KafkaError
+from chronik.wire.apis import ApiKey
+from chronik.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+API = ApiKey.METADATA
+VERSIONS = (0, 13)
+
+_NULL_IS_ALL_SINCE = 1
+_AUTO_CREATION_FLAG_SINCE = 4
+_BY_ID_SINCE = 12
+_NO_TOPIC_ID = bytes(16)
+
+
+async def handle(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+    """Describe this broker and the topics that are asked for."""
+    broker = context.broker
+    host, port = context.peer.advertised
+    response = MetadataResponse(
+        brokers=[MetadataResponseBroker(node_id=broker.node_id, host=host, port=port, rack=broker.settings.rack)],
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+    )
+    asked = request.topics
+    if asked is None or (not asked and context.version < _NULL_IS_ALL_SINCE):
+        response.topics = [_described(broker, topic) for topic in broker.topics]
+        return response
+    by_id = [topic for topic in asked if topic.name is None or topic.topic_id != _NO_TOPIC_ID]
+    if by_id and context.version < _BY_ID_SINCE:
+        # Versions 10 and 11 have the fields, but brokers could not use them yet.
+        response.topics = [_refused(topic, ErrorCode.INVALID_REQUEST) for topic in asked]
+        return response
+    may_create = request.allow_auto_topic_creation or context.version < _AUTO_CREATION_FLAG_SINCE
+    created = await _create_missing(broker, asked, may_create)
+    response.topics = [_answered(broker, topic, created) for topic in asked]
+    return response
+
+
+async def _create_missing(broker: Broker, asked: list[MetadataRequestTopic], may_create: bool) -> dict[str, KafkaError]:
+    """Create what is missing and legal; why not, for the names where that failed."""
+    if not (may_create and broker.settings.auto_create_topics_enable):
+        return {}
+    missing = dict.fromkeys(topic.name for topic in asked if topic.name is not None)
+    names = [name for name in missing if broker.topics.get(name) is None]
+    if not names:
+        return {}
+    wanted = [NewTopic(name, broker.settings.num_partitions, {}) for name in names]
+    results = await broker.topics.create(wanted, now_ms())
+    return {name: result for name, result in zip(names, results, strict=True) if isinstance(result, KafkaError)}
+
+
+def _answered(broker: Broker, asked: MetadataRequestTopic, failed: dict[str, KafkaError]) -> MetadataResponseTopic:
+    if asked.name is None:
+        topic = broker.topics.by_id(asked.topic_id)
+        return _described(broker, topic) if topic else _refused(asked, ErrorCode.UNKNOWN_TOPIC_ID)
+    topic = broker.topics.get(asked.name)
+    if topic is not None:
+        return _described(broker, topic)
+    error = failed.get(asked.name)
+    if error is not None and error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+        return _refused(asked, error.code)
+    try:
+        broker.topics.check_name(asked.name)
+    except KafkaError as illegal:
+        return _refused(asked, illegal.code)
+    return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+
+def _refused(asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
+    return MetadataResponseTopic(error_code=code, name=asked.name, topic_id=asked.topic_id)
+
+
+def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
+    me = [broker.node_id]
+    return MetadataResponseTopic(
+        error_code=ErrorCode.NONE,
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        partitions=[
+            MetadataResponsePartition(
+                error_code=ErrorCode.NONE,
+                partition_index=index,
+                leader_id=broker.node_id,
+                leader_epoch=topic.leader_epoch,
+                replica_nodes=me,
+                isr_nodes=me,
+            )
+            for index in range(len(topic.logs))
+        ],
+    )

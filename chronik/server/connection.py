@@ -1,0 +1,337 @@
+"""One client's connection: frames in, answers out, both in order.
+
+Requests are executed one at a time, in the order of their arrival, and answered in that order; only Produce requests
+may follow each other while earlier ones still wait for an fsync. What arrives meanwhile is kept, up to a bound, above
+which nothing more is read from the socket. A frame that makes no sense, or a handler that fails, closes this connection
+only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+from chronik.api import api_versions
+from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Peer, RequestContext
+from chronik.wire.apis import ApiKey
+from chronik.wire.header import RequestHeader, decode_header, decode_request, encode_response
+from chronik.wire.primitives import Buffer, MalformedFrame
+
+if TYPE_CHECKING:
+    from chronik.server.listener import Server
+
+SIZE_BYTES = 4
+GROW_BYTES = 2 * 1024 * 1024
+"""A frame that claims to be larger than this gets its memory step by step, as its bytes really arrive."""
+QUEUED_BYTES = 1024 * 1024
+"""Waiting requests of one connection above which its socket is not read."""
+
+_log = logging.getLogger(__name__)
+
+Out = list[Buffer]
+
+
+class _Slot:
+    """An answer's place in the order of answers."""
+
+    __slots__ = ("answer", "header")
+
+    def __init__(self, header: RequestHeader) -> None:
+        self.header = header
+        self.answer: Out | None = None
+
+
+class Connection(asyncio.BufferedProtocol):
+    """See the module's docstring. Lives from `connection_made` to `connection_lost`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._broker = server.broker
+        self._limit = server.broker.settings.socket_request_max_bytes
+        self._transport: asyncio.Transport | None = None
+        self._peer = Peer("", ("", 0))
+        self._shared = server.read_buffer
+        self._partial: bytearray | None = None
+        """A frame that has begun to arrive (with its size in front), filled up to `_filled`."""
+        self._filled = 0
+        self._wanted = 0
+        """The whole size of that frame; 0 while not even its size is known."""
+        self._queue: deque[bytes | bytearray] = deque()
+        self._queued_bytes = 0
+        self._order: deque[_Slot] = deque()
+        self._produces = 0
+        self._task: asyncio.Task[None] | None = None
+        self._cancellable = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._closing = False
+        self.used_at = server.loop.time()
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an isinstance check: uvloop's transports have no base class.
+        self._transport = cast("asyncio.Transport", transport)
+        settings = self._broker.settings
+        self._transport.set_write_buffer_limits(high=settings.max_output_bytes, low=0)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        local = transport.get_extra_info("sockname") or ("", 0)
+        self._peer = Peer(str(peer[0]), settings.advertised or (str(local[0]), int(local[1])))
+        if not self._server.admit(self):
+            self._close("there are too many connections")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._server.forget(self)
+        self._queue.clear()
+        self._order.clear()
+        self._partial = None
+        if self._task is not None and self._cancellable:
+            self._task.cancel()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        if self._writing_paused:
+            self._writing_paused = False
+            self._continue()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        partial = self._partial
+        if partial is None:
+            return self._shared
+        if self._filled == len(partial):
+            # Larger than GROW_BYTES, and what was given is full: as much again.
+            grown = bytearray(min(self._wanted, 2 * len(partial)))
+            grown[: self._filled] = partial
+            self._partial = partial = grown
+        return memoryview(partial)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._closing:
+            return
+        self.used_at = self._server.loop.time()
+        try:
+            if self._partial is None:
+                self._split(self._shared[:nbytes])
+            else:
+                self._fill(nbytes)
+        except MalformedFrame as error:
+            self._close(str(error))
+        self._flush()
+
+    # Frames
+
+    def _split(self, data: memoryview) -> None:
+        """Take whole frames out of what was read; keep the beginning of another."""
+        at, end = 0, len(data)
+        while end - at >= SIZE_BYTES and not self._closing:
+            stop = at + SIZE_BYTES + self._checked_size(data[at : at + SIZE_BYTES])
+            if stop > end:
+                self._begin_partial(data[at:], stop - at)
+                return
+            self._accept(data[at + SIZE_BYTES : stop])
+            at = stop
+        if at < end and not self._closing:
+            self._begin_partial(data[at:], 0)
+
+    def _begin_partial(self, data: memoryview, wanted: int) -> None:
+        self._wanted = wanted
+        self._filled = len(data)
+        size = min(wanted, max(GROW_BYTES, len(data))) if wanted else SIZE_BYTES
+        self._partial = bytearray(size)
+        self._partial[: self._filled] = data
+
+    def _fill(self, nbytes: int) -> None:
+        self._filled += nbytes
+        partial = self._partial
+        assert partial is not None
+        if not self._wanted:
+            if self._filled == SIZE_BYTES:
+                wanted = SIZE_BYTES + self._checked_size(memoryview(partial))
+                self._begin_partial(memoryview(partial), wanted)
+                if wanted == SIZE_BYTES:
+                    raise MalformedFrame("a frame is empty")
+            return
+        if self._filled == self._wanted:
+            self._partial = None
+            self._accept(memoryview(partial)[SIZE_BYTES:])
+
+    def _checked_size(self, data: memoryview) -> int:
+        size = int.from_bytes(data, "big", signed=True)
+        if not 0 <= size <= self._limit:
+            raise MalformedFrame(f"a frame cannot have {size} bytes (socket.request.max.bytes is {self._limit})")
+        return size
+
+    # Requests
+
+    def _accept(self, frame: memoryview) -> None:
+        """Execute the request now, or keep a copy until its turn."""
+        if self._queue or not self._may_begin(frame):
+            self._queue.append(bytes(frame))
+            self._queued_bytes += len(frame)
+            if not self._reading_paused and (
+                self._queued_bytes > QUEUED_BYTES or len(self._queue) >= self._broker.settings.max_requests_in_flight
+            ):
+                self._reading_paused = True
+                assert self._transport is not None
+                self._transport.pause_reading()
+        else:
+            self._execute(frame)
+
+    def _may_begin(self, frame: Buffer) -> bool:
+        if self._task is not None or self._writing_paused:
+            return False
+        return self._produces == 0 or (
+            self._produces < self._broker.settings.max_requests_in_flight
+            and frame[0] == 0
+            and frame[1] == ApiKey.PRODUCE
+        )
+
+    def _continue(self) -> None:
+        """Execute what waits, as far as it may begin."""
+        while self._queue and not self._closing and self._may_begin(self._queue[0]):
+            frame = self._queue.popleft()
+            self._queued_bytes -= len(frame)
+            try:
+                self._execute(frame)
+            except MalformedFrame as error:
+                self._close(str(error))
+        if self._reading_paused and not self._queue and not self._closing:
+            self._reading_paused = False
+            assert self._transport is not None
+            self._transport.resume_reading()
+
+    def _execute(self, frame: Buffer) -> None:
+        header, pos = decode_header(frame)
+        handler = self._server.handlers.get(header.api_key)
+        if handler is None or not handler.VERSIONS[0] <= header.api_version <= handler.VERSIONS[1]:
+            if header.api_key == ApiKey.API_VERSIONS:
+                self._refuse_version(header)
+                return
+            raise MalformedFrame(f"API {header.api_key} is not served in version {header.api_version}")
+        request = decode_request(header, frame, pos)
+        slot = _Slot(header)
+        self._order.append(slot)
+        try:
+            result = handler.handle(
+                RequestContext(self._broker, self._peer, header.api_version, header.client_id), request
+            )
+            if isinstance(result, Deferred):
+                self._produces += 1
+                result.when_ready(lambda response: self._produced(slot, response))
+            elif isinstance(result, Coroutine):
+                self._cancellable = header.api_key == ApiKey.FETCH
+                self._task = self._server.loop.create_task(self._run(result, slot))
+            else:
+                self._answer(slot, result)
+        except Exception as error:
+            self._failed(header, error)
+
+    def _refuse_version(self, header: RequestHeader) -> None:
+        slot = _Slot(header._replace(api_version=0))
+        self._order.append(slot)
+        self._answer(slot, api_versions.unsupported())
+
+    async def _run(self, work: Coroutine[Any, Any, Any], slot: _Slot) -> None:
+        try:
+            response = await work
+            if isinstance(response, Deferred):
+                self._produces += 1
+                response.when_ready(lambda later: self._produced(slot, later))
+            else:
+                self._answer(slot, response)
+        except Exception as error:
+            self._failed(slot.header, error)
+        finally:
+            self._task = None
+            self._continue()
+            self._flush()
+
+    def _produced(self, slot: _Slot, response: Any) -> None:
+        self._produces -= 1
+        if self._closing:
+            return
+        try:
+            self._answer(slot, response)
+        except Exception as error:
+            self._failed(slot.header, error)
+        self._server.flush_soon(self)
+
+    def after_tick(self) -> None:
+        """Send what was answered in this tick of the loop, and go on with what waited for it."""
+        if not self._closing:
+            self._continue()
+            self._flush()
+
+    # Answers
+
+    def _answer(self, slot: _Slot, response: Any) -> None:
+        header = slot.header
+        if response is NO_RESPONSE:
+            slot.answer = []
+        else:
+            slot.answer = encode_response(header.api_key, header.api_version, header.correlation_id, response)
+
+    def _flush(self) -> None:
+        """Write the answers at the front of the order that are there."""
+        order = self._order
+        if not order or order[0].answer is None:
+            return
+        out = order.popleft().answer
+        assert out is not None
+        while order and (answer := order[0].answer) is not None:
+            out += answer
+            order.popleft()
+        if out and self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(out)
+        if not order:
+            self._server.settled()
+
+    # Ends
+
+    def _failed(self, header: RequestHeader, error: Exception) -> None:
+        if isinstance(error, CloseConnection):
+            self._close(str(error))
+            return
+        key = header.api_key
+        name = ApiKey(key).name if key in ApiKey.__members__.values() else str(key)
+        _log.error("The handler of %s %d failed; its connection is closed.", name, header.api_version, exc_info=error)
+        self._close(None)
+
+    def _close(self, reason: str | None) -> None:
+        """Close after what was answered so far has left."""
+        if self._closing:
+            return
+        self._flush()
+        self._closing = True
+        if reason is not None:
+            _log.warning("Connection from %s closed: %s.", self._peer.host, reason.rstrip("."))
+        if self._transport is not None:
+            self._transport.close()
+
+    def close_idle(self) -> None:
+        """Close because nothing was asked for too long; ignored while a request is being answered."""
+        if self._task is None and not self._order and not self._closing:
+            self._closing = True
+            if self._transport is not None:
+                self._transport.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is still to be answered."""
+        return bool(self._order or self._queue) and not self._closing
+
+    def shut(self) -> None:
+        """Close at once, whatever is under way."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,113 @@
+"""The listening sockets of a broker and all its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from chronik.api import HANDLERS, Handler
+from chronik.broker.broker import Broker
+from chronik.server.connection import Connection
+
+READ_BUFFER_BYTES = 256 * 1024
+"""Read from a socket at once. All connections share one buffer: what it holds is used up before the next read."""
+_DRAIN_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Accepts connections for one broker from `start` to `stop`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.loop = asyncio.get_running_loop()
+        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.handlers: dict[int, Handler] = {int(handler.API): handler for handler in HANDLERS}
+        self.addresses: list[tuple[str, int]] = []
+        """Where it listens, with real ports."""
+        self._connections: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._to_flush: list[Connection] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._settled: asyncio.Event | None = None
+
+    async def start(self) -> None:
+        """Listen on every address of the settings. OSError when one cannot be had; then none is kept."""
+        try:
+            for host, port in self.broker.settings.listeners:
+                server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=1024)
+                self._servers.append(server)
+                bound = server.sockets[0].getsockname()
+                self.addresses.append((str(bound[0]), int(bound[1])))
+        except BaseException:
+            await self.stop()
+            raise
+        self._schedule_sweep()
+
+    async def stop(self) -> None:
+        """Accept nothing more, answer what was asked if that is soon done, close."""
+        for server in self._servers:
+            server.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await self._until(lambda: not any(connection.is_busy for connection in self._connections))
+        for connection in tuple(self._connections):
+            connection.shut()
+        await self._until(lambda: not self._connections)
+
+    async def _until(self, quiet: Callable[[], bool]) -> None:
+        """Wait for it, looked at after each answer and each end of a connection, but not for long."""
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while not quiet():
+                    self._settled = asyncio.Event()
+                    await self._settled.wait()
+        except TimeoutError:
+            _log.warning("Not every request was answered before the stop.")
+        self._settled = None
+
+    def settled(self) -> None:
+        """A connection has answered everything that it was asked."""
+        if self._settled is not None:
+            self._settled.set()
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection; False when there are too many."""
+        if len(self._connections) >= self.broker.settings.max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        self.settled()
+
+    @property
+    def connection_count(self) -> int:
+        """Open connections."""
+        return len(self._connections)
+
+    def flush_soon(self, connection: Connection) -> None:
+        """Have the connection's answers sent at the end of this tick: one system call for all of them."""
+        if not self._to_flush:
+            self.loop.call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        waiting, self._to_flush = self._to_flush, []
+        for connection in dict.fromkeys(waiting):
+            connection.after_tick()
+
+    def _schedule_sweep(self) -> None:
+        idle_s = self.broker.settings.connections_max_idle_ms / 1000
+        self._sweep = self.loop.call_later(min(max(idle_s / 2, 0.05), 30.0), self._close_idle)
+
+    def _close_idle(self) -> None:
+        oldest = self.loop.time() - self.broker.settings.connections_max_idle_ms / 1000
+        for connection in tuple(self._connections):
+            if connection.used_at < oldest:
+                connection.close_idle()
+        self._schedule_sweep()
