@@ -1,8 +1,8 @@
 """The records of a batch, as they lie behind its header once they are unpacked (Kafka's ``DefaultRecord``).
 
 A record: its length, then attributes (one byte that means nothing), timestamp delta, offset delta, key, value, headers.
-Each reader here takes the payload of `count` records and raises MalformedBatch if it finds anything else. They differ in
-how closely they look, because looking is what a broker in Python can least afford:
+Each reader here takes the payload of `count` records and raises MalformedBatch if it finds anything else. They differ
+in how closely they look, because looking is what a broker in Python can least afford:
 
 - `check_records` follows the lengths only: 110 ns a record, and 5 to 20 ns where many in a row are of one size.
 - `survey` (600 ns a record) and `read_records` check every field.
@@ -46,7 +46,9 @@ _STEPS = [
 """First byte of a record's length -> bytes to the next record, as far as that byte says. A negative length (an odd
 byte) and one that is too small lead past the end of the bytes, where nothing more is read."""
 
-_FIRST_RUN = 16
+_ALIKE_BEFORE_A_RUN = 6
+"""How many records must be as long as the one before, before more are expected: to be wrong costs as much as six."""
+_FIRST_RUN = 32
 _RUN_GROWTH = 8
 
 
@@ -79,7 +81,7 @@ def check_records(payload: Buffer, count: int, start: int = 0) -> None:
 
     It does not look into the records: neither fields nor offset deltas are checked, nor are the lengths canonical.
     """
-    at, left, previous_step = start, count, 0
+    at, left, previous_step, alike = start, count, 0, 0
     try:
         while left > 0:
             first = payload[at]
@@ -91,14 +93,16 @@ def check_records(payload: Buffer, count: int, start: int = 0) -> None:
                 length, body = read_varint(payload, at)
                 step = body - at + (length if length >= _LEAST_RECORD_BYTES else _PAST_EVERYTHING)
             if step != previous_step:
-                at += step
-                left -= 1
-                previous_step = step
+                previous_step, alike = step, 0
+            elif alike < _ALIKE_BEFORE_A_RUN:
+                alike += 1
             else:
-                run = _run_length(payload, at, step, left)
+                run, alike = _run_length(payload, at, step, left), 0
                 at += run * step
                 left -= run
-                previous_step = 0
+                continue
+            at += step
+            left -= 1
     except IndexError as cut:
         raise MalformedBatch(f"the records end before the last of {count}") from cut
     if at != len(payload) or count < 0:

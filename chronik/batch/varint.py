@@ -16,6 +16,9 @@ def read_varint(data: Buffer, at: int) -> tuple[int, int]:
     byte = data[at]
     if byte < 128:
         return (byte >> 1) ^ -(byte & 1), at + 1
+    if (second := data[at + 1]) < 128:
+        raw = byte & 127 | second << 7
+        return (raw >> 1) ^ -(raw & 1), at + 2
     raw, at = read_zigzag(data, at, 32)
     return (raw >> 1) ^ -(raw & 1), at
 
@@ -25,6 +28,9 @@ def read_varlong(data: Buffer, at: int) -> tuple[int, int]:
     byte = data[at]
     if byte < 128:
         return (byte >> 1) ^ -(byte & 1), at + 1
+    if (second := data[at + 1]) < 128:
+        raw = byte & 127 | second << 7
+        return (raw >> 1) ^ -(raw & 1), at + 2
     raw, at = read_zigzag(data, at, 64)
     return (raw >> 1) ^ -(raw & 1), at
 
