@@ -1,7 +1,8 @@
 """The durable facts: what the rules decide and the catalog writes down.
 
-A change says what is now true, in full, so that writing it twice is the same as writing it once. The order at run time is
-decide -> persist -> replay -> answer: a coordinator's hard state moves only through `replay(change)`, live and at start-up.
+A change says what is now true, in full, so that writing it twice is the same as writing it once. The order at run
+time is decide -> persist -> replay -> answer: a coordinator's hard state moves only through `replay(change)`, live
+and at start-up.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class PartitionsAdded:
 
 @dataclass(frozen=True, slots=True)
 class TopicDeleted:
-    """A topic is gone, and with it its configs and every group's offsets of it. Its logs are remembered as dropped until
-    `LogsPurged`, so that a crash in between forgets no data on the disk."""
+    """A topic is gone, and with it its configs and every group's offsets of it. Its logs are remembered as dropped
+    until `LogsPurged`, so that a crash in between forgets no data on the disk."""
 
     topic_id: TopicId
 
@@ -103,7 +104,8 @@ class MemberSaved:
 
 @dataclass(frozen=True, slots=True)
 class GroupSaved:
-    """A classic group as of a completed sync, or of becoming empty (then `members` is empty). Offsets are not part of it."""
+    """A classic group as of a completed sync, or of becoming empty (then `members` is empty). Offsets are not part
+    of it."""
 
     group_id: str
     protocol_type: str
@@ -123,7 +125,8 @@ class GroupDeleted:
 
 @dataclass(frozen=True, slots=True)
 class OffsetCommitted:
-    """A group's position in one partition. `expire_ms` is the moment given by retention_time_ms (OffsetCommit 2-4), if any."""
+    """A group's position in one partition. `expire_ms` is the moment given by retention_time_ms (OffsetCommit 2-4),
+    if any."""
 
     group_id: str
     topic_id: TopicId
