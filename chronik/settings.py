@@ -1,7 +1,8 @@
 """The broker's settings: Kafka's names (dots written as underscores), units and defaults.
 
-`BrokerSettings` is fixed for the life of a process, but for the dynamic broker configs, which replace it by a new value.
-`TopicConfig` holds a topic's resolved configs as typed values; `chronik.configs` knows every config by its Kafka name.
+`BrokerSettings` is fixed for the life of a process, but for the dynamic broker configs, which replace it by a new
+value. `TopicConfig` holds a topic's resolved configs as typed values; `chronik.configs` knows every config by its
+Kafka name.
 """
 
 from __future__ import annotations
@@ -33,10 +34,16 @@ class TopicConfig:
     compression_lz4_level: int = 9
     compression_zstd_level: int = 3
     delete_retention_ms: int = 86_400_000
+    flush_messages: int = LONG_MAX
+    flush_ms: int = LONG_MAX
+    max_compaction_lag_ms: int = LONG_MAX
     max_message_bytes: int = 1_048_588
     message_timestamp_type: str = "CreateTime"
     message_timestamp_before_max_ms: int = LONG_MAX
     message_timestamp_after_max_ms: int = 3_600_000
+    min_cleanable_dirty_ratio: float = 0.5
+    min_compaction_lag_ms: int = 0
+    min_insync_replicas: int = 1
     retention_bytes: int = -1
     retention_ms: int = 604_800_000
     segment_bytes: int = 1_073_741_824
