@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from chronik.api.request import RequestContext
-from chronik.broker.broker import Broker, now_ms
+from chronik.broker.broker import Broker
+from chronik.broker.clock import now_ms
 from chronik.broker.topics import Topic
 from chronik.errors import ErrorCode, KafkaError
 from chronik.log.access import FetchResult, LogRead, LogSlice

@@ -7,9 +7,11 @@ Version 0 asks for all topics with an empty list, later ones with null.
 
 from __future__ import annotations
 
+from chronik.api import authorized_operations
 from chronik.api.request import RequestContext
-from chronik.broker.broker import Broker, now_ms
-from chronik.broker.topics import NewTopic, Topic
+from chronik.broker.broker import Broker
+from chronik.broker.clock import now_ms
+from chronik.broker.topics import NewTopic, Topic, check_name
 from chronik.errors import ErrorCode, KafkaError
 from chronik.wire.apis import ApiKey
 from chronik.wire.messages.metadata import (
@@ -39,26 +41,36 @@ async def handle(context: RequestContext, request: MetadataRequest) -> MetadataR
         cluster_id=broker.cluster_id,
         controller_id=broker.node_id,
     )
-    asked = request.topics
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = authorized_operations.CLUSTER
+    response.topics = await _topics(context, request)
+    if request.include_topic_authorized_operations:
+        for topic in response.topics:
+            # One that could not be found by its id, or must not be asked for by it, has none.
+            if topic.name is not None and topic.error_code != ErrorCode.INVALID_REQUEST:
+                topic.topic_authorized_operations = authorized_operations.TOPIC
+    return response
+
+
+async def _topics(context: RequestContext, request: MetadataRequest) -> list[MetadataResponseTopic]:
+    broker, asked = context.broker, request.topics
     if asked is None or (not asked and context.version < _NULL_IS_ALL_SINCE):
-        response.topics = [_described(broker, topic) for topic in broker.topics]
-        return response
+        return [_described(broker, topic) for topic in broker.topics]
     by_id = [topic for topic in asked if topic.name is None or topic.topic_id != _NO_TOPIC_ID]
     if by_id and context.version < _BY_ID_SINCE:
         # Versions 10 and 11 have the fields, but brokers could not use them yet.
-        response.topics = [_refused(topic, ErrorCode.INVALID_REQUEST) for topic in asked]
-        return response
+        return [_refused(topic, ErrorCode.INVALID_REQUEST) for topic in asked]
     may_create = request.allow_auto_topic_creation or context.version < _AUTO_CREATION_FLAG_SINCE
     created = await _create_missing(broker, asked, may_create)
-    response.topics = [_answered(broker, topic, created) for topic in asked]
-    return response
+    return [_answered(broker, topic, created) for topic in asked]
 
 
 async def _create_missing(broker: Broker, asked: list[MetadataRequestTopic], may_create: bool) -> dict[str, KafkaError]:
     """Create what is missing and legal; why not, for the names where that failed."""
     if not (may_create and broker.settings.auto_create_topics_enable):
         return {}
-    missing = dict.fromkeys(topic.name for topic in asked if topic.name is not None)
+    by_name = [topic for topic in asked if topic.topic_id == _NO_TOPIC_ID]
+    missing = dict.fromkeys(topic.name for topic in by_name if topic.name is not None)
     names = [name for name in missing if broker.topics.get(name) is None]
     if not names:
         return {}
@@ -68,9 +80,11 @@ async def _create_missing(broker: Broker, asked: list[MetadataRequestTopic], may
 
 
 def _answered(broker: Broker, asked: MetadataRequestTopic, failed: dict[str, KafkaError]) -> MetadataResponseTopic:
-    if asked.name is None:
+    if asked.name is None or asked.topic_id != _NO_TOPIC_ID:
         topic = broker.topics.by_id(asked.topic_id)
-        return _described(broker, topic) if topic else _refused(asked, ErrorCode.UNKNOWN_TOPIC_ID)
+        if topic is not None:
+            return _described(broker, topic)
+        return MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=asked.topic_id)
     topic = broker.topics.get(asked.name)
     if topic is not None:
         return _described(broker, topic)
@@ -78,7 +92,7 @@ def _answered(broker: Broker, asked: MetadataRequestTopic, failed: dict[str, Kaf
     if error is not None and error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
         return _refused(asked, error.code)
     try:
-        broker.topics.check_name(asked.name)
+        check_name(asked.name)
     except KafkaError as illegal:
         return _refused(asked, illegal.code)
     return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)

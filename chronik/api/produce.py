@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, RequestContext
-from chronik.broker.broker import now_ms
+from chronik.broker.clock import now_ms
 from chronik.errors import ErrorCode, KafkaError
 from chronik.log.access import Appended, AppendTerms
 from chronik.log.validate import RejectedBatch, check_batch

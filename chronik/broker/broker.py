@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
+import shutil
 from pathlib import Path
 
+from chronik.broker.broker_configs import Alter, DynamicConfigs
+from chronik.broker.groups import Groups, SubscribedTopics
+from chronik.broker.housekeeping import Housekeeping
 from chronik.broker.producer_ids import ProducerIds
 from chronik.broker.topics import Topics
 from chronik.changes import LeaderEpochBumped
@@ -38,19 +41,21 @@ _DURABILITY = {
 """What an append waits for. acks=0 is not answered, but a later request of its connection must see the records."""
 
 
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
 class Broker:
     """Everything that the handlers need. Made by `open`; whoever opens it closes it."""
 
     def __init__(
-        self, directory: DataDirectory, settings: BrokerSettings, catalog: Catalog, store: RocksEngine
+        self,
+        directory: DataDirectory,
+        settings: BrokerSettings,
+        catalog: Catalog,
+        store: RocksEngine,
+        subscribed_topics: SubscribedTopics,
     ) -> None:
         self.directory = directory
-        self.settings = settings
+        self.configs = DynamicConfigs(settings, catalog, {"log.dirs": str(directory.path.absolute())})
+        self.settings = settings = self.configs.settings
+        """Replaced, not changed, when dynamic configs are altered."""
         self.catalog = catalog
         self.store = store
         self.cluster_id = catalog.image.cluster_id
@@ -58,19 +63,22 @@ class Broker:
         self.durability = _DURABILITY[settings.durability]
         self.topics = Topics(settings, catalog, store, catalog.image.leader_epoch)
         self.producer_ids = ProducerIds(catalog)
+        self.groups = Groups(settings, catalog, self.topics.name_of, subscribed_topics)
         self.fetch_sessions = FetchSessions(settings.max_incremental_fetch_session_cache_slots)
+        self._housekeeping = Housekeeping(self)
 
     @classmethod
-    async def open(cls, path: Path, settings: BrokerSettings) -> Broker:
+    async def open(cls, path: Path, settings: BrokerSettings, subscribed_topics: SubscribedTopics) -> Broker:
         """Lock and open a data directory, creating it if need be. DataDirectoryError or CatalogError says why not, in
-        one sentence."""
+        one sentence. `subscribed_topics` reads consumers' metadata for the group coordinator."""
         directory = DataDirectory.open(path)
         catalog = None
         try:
             catalog = Catalog.open(directory.catalog, synchronous="FULL")
             store = RocksEngine(directory.records, settings.store)
             await _begin_run(catalog)
-            broker = cls(directory, settings, catalog, store)
+            broker = cls(directory, settings, catalog, store, subscribed_topics)
+            await broker._start()
         except BaseException:
             if catalog is not None:
                 catalog.close()
@@ -78,8 +86,29 @@ class Broker:
             raise
         return broker
 
+    async def _start(self) -> None:
+        image = self.catalog.image
+        self.topics.on_deleted = self.groups.topic_deleted
+        self.groups.start(image.group_changes)
+        image.group_changes.clear()
+        await self.topics.purge(image.dropped_logs)
+        self._housekeeping.start()
+
+    async def alter_configs(self, scope: str, alter: Alter) -> None:
+        """Alter the dynamic broker configs of a scope, and let everybody follow them. Errors as of `DynamicConfigs`."""
+        await self.configs.alter_broker(scope, alter)
+        self.settings = self.configs.settings
+        await self.topics.use(self.settings)
+
+    def disk_bytes(self) -> tuple[int, int]:
+        """Of the file system that holds the data directory: all bytes, and those that may still be used. OSError."""
+        usage = shutil.disk_usage(self.directory.path)
+        return usage.total, usage.free
+
     async def close(self) -> None:
         """Make everything durable and let go of the directory."""
+        await self._housekeeping.stop()
+        self.groups.stop()
         await self.store.close()
         self.catalog.set_property(_RUN, _CLEAN)
         self.catalog.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -17,16 +18,20 @@ from chronik.changes import (
     TopicCreated,
     TopicDeleted,
 )
+from chronik.configs.layers import topic_config
 from chronik.errors import ErrorCode, KafkaError
 from chronik.settings import BrokerSettings, TopicConfig
 from chronik.store.interface import RecordStore
 from chronik.store.sql.catalog import Catalog
 from chronik.store.sql.image import TopicImage
+from chronik.store.sql.problems import CatalogError
 from chronik.terms import LogId, TopicId
 
+_log = logging.getLogger(__name__)
+
 MAX_NAME_LENGTH = 249
-MAX_PARTITIONS = 100_000
-"""Of one topic; Kafka has no such limit, but a request of a few bytes must not fill a disk."""
+MAX_NEW_PARTITIONS = 10_000
+"""That one request may make: a request of a few bytes must not fill a disk. Kafka has the same limit."""
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}\Z")
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 
@@ -81,7 +86,9 @@ class Topics:
         self._lock = anyio.Lock()
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[TopicId, Topic] = {}
-        self._folded: dict[str, str] = {}
+        self._folded: dict[str, set[str]] = {}
+        self.on_deleted: Callable[[TopicId], None] = _ignore
+        """Told of each deleted topic, once it is durably gone."""
         self._next_log_id = int(catalog.image.next_log_id)
         for image in catalog.image.topics:
             self._add(self._from_image(image))
@@ -111,18 +118,18 @@ class Topics:
         topic = self._by_id.get(topic_id)
         return None if topic is None else topic.name
 
-    def check_name(self, name: str) -> None:
-        """KafkaError INVALID_TOPIC_EXCEPTION for a name that no topic may have, or that collides with another's: names
-        that differ only in '.' and '_' do, because metrics cannot tell them apart."""
-        if not _LEGAL_NAME.match(name) or name in (".", ".."):
-            raise KafkaError(
-                ErrorCode.INVALID_TOPIC_EXCEPTION,
-                f"Topic name {name[:300]!r} is illegal: it must be 1 to {MAX_NAME_LENGTH} letters, digits, '.', '_' or "
-                "'-', and not '.' or '..'.",
-            )
-        other = self._folded.get(_fold(name))
-        if other is not None and other != name:
-            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic {name!r} collides with topic {other!r}.")
+    def check_new(self, name: str) -> None:
+        """Whether a topic of that name can be created.
+
+        KafkaError INVALID_TOPIC_EXCEPTION for a name that no topic may have, or that collides with another's: names
+        that differ only in '.' and '_' do, because metrics cannot tell them apart. TOPIC_ALREADY_EXISTS.
+        """
+        check_name(name)
+        others = self._folded.get(_fold(name), ())
+        if others and name not in others:
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic {name!r} collides with topic {min(others)!r}.")
+        if name in self._by_name:
+            raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic {name!r} already exists.")
 
     async def create(self, wanted: Sequence[NewTopic], now_ms: int) -> list[Topic | KafkaError]:
         """Create topics, all that can be in one commit; for each what came of it, in order.
@@ -135,8 +142,8 @@ class Topics:
             names: set[str] = set()
             for new in wanted:
                 try:
-                    self.check_name(new.name)
-                    if new.name in self._by_name or new.name in names:
+                    self.check_new(new.name)
+                    if new.name in names:
                         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic {new.name!r} already exists.")
                 except KafkaError as error:
                     results.append(error)
@@ -146,13 +153,20 @@ class Topics:
                 made.append(topic)
                 results.append(topic)
             if made:
-                await self._commit([self._created(topic) for topic in made])
+                try:
+                    await self._commit([self._created(topic) for topic in made])
+                except KafkaError as error:
+                    return [error if isinstance(result, Topic) else result for result in results]
                 for topic in made:
                     self._add(topic)
             return results
 
     async def delete(self, topics: Iterable[Topic]) -> None:
-        """Delete topics: out of sight first, their records after. Idempotent."""
+        """Delete topics: out of sight first, their records after. Idempotent.
+
+        KafkaError KAFKA_STORAGE_ERROR: they are still there. Records that cannot be dropped now are so at the next
+        start.
+        """
         async with self._lock:
             gone = [topic for topic in topics if not topic.deleted]
             if not gone:
@@ -160,14 +174,18 @@ class Topics:
             await self._commit([TopicDeleted(topic.topic_id) for topic in gone])
             for topic in gone:
                 self._remove(topic)
+                self.on_deleted(topic.topic_id)
             logs = [log for topic in gone for log in topic.logs]
-        await self.purge(logs)
+        try:
+            await self.purge(logs)
+        except KafkaError as error:
+            _log.warning("The records of deleted topics are still on the disk: %s", error)
 
     async def purge(self, logs: Sequence[LogId]) -> None:
         """Drop the records of logs that no topic has any more, then forget that they were there."""
         if logs:
             await self._store.drop(logs)
-            await self._catalog.persist([LogsPurged(tuple(logs))])
+            await self._commit([LogsPurged(tuple(logs))])
 
     async def add_partitions(self, topic: Topic, count: int) -> None:
         """Raise the number of partitions to `count`; KafkaError UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS."""
@@ -183,12 +201,23 @@ class Topics:
             await self._commit([PartitionsAdded(topic.topic_id, first, tuple(logs))])
             topic.logs.extend(logs)
 
-    async def set_configs(self, topic: Topic, configs: Mapping[str, str]) -> None:
-        """Replace a topic's overrides (checked before)."""
+    async def alter_configs(self, topic: Topic, alter: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
+        """Replace a topic's overrides by what `alter` makes of them. What it raises is raised, and nothing changes;
+        KafkaError UNKNOWN_TOPIC_OR_PARTITION also, KAFKA_STORAGE_ERROR."""
         async with self._lock:
-            await self._commit([TopicConfigsSet(topic.topic_id, dict(configs))])
-            topic.configs = dict(configs)
+            configs = dict(alter(topic.configs))
+            if topic.deleted:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"Topic {topic.name!r} does not exist.")
+            await self._commit([TopicConfigsSet(topic.topic_id, configs)])
+            topic.configs = configs
             topic.config = self._resolve(configs)
+
+    async def use(self, settings: BrokerSettings) -> None:
+        """Take on settings in which dynamic broker configs have changed: what topics do not override follows them."""
+        async with self._lock:
+            self._settings = settings
+            for topic in self._by_name.values():
+                topic.config = self._resolve(topic.configs)
 
     def _made(self, new: NewTopic, now_ms: int) -> Topic:
         topic_id = TopicId(uuid.uuid4().bytes)
@@ -212,7 +241,7 @@ class Topics:
         )
 
     def _resolve(self, configs: Mapping[str, str]) -> TopicConfig:
-        return self._settings.topic_defaults
+        return topic_config(configs, self._settings)
 
     def _new_logs(self, count: int) -> list[LogId]:
         first = self._next_log_id
@@ -222,17 +251,38 @@ class Topics:
     def _add(self, topic: Topic) -> None:
         self._by_name[topic.name] = topic
         self._by_id[topic.topic_id] = topic
-        self._folded[_fold(topic.name)] = topic.name
+        self._folded.setdefault(_fold(topic.name), set()).add(topic.name)
 
     def _remove(self, topic: Topic) -> None:
         topic.deleted = True
         del self._by_name[topic.name]
         del self._by_id[topic.topic_id]
-        self._folded.pop(_fold(topic.name), None)
+        names = self._folded[_fold(topic.name)]
+        names.discard(topic.name)
+        if not names:
+            del self._folded[_fold(topic.name)]
 
     async def _commit(self, changes: Sequence[Change]) -> None:
-        await self._catalog.persist(changes)
+        """Make changes durable; KafkaError KAFKA_STORAGE_ERROR when that cannot be told."""
+        try:
+            await self._catalog.persist(changes)
+        except CatalogError as error:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+
+
+def check_name(name: str) -> None:
+    """KafkaError INVALID_TOPIC_EXCEPTION for a name that no topic may have."""
+    if not _LEGAL_NAME.match(name) or name in (".", ".."):
+        raise KafkaError(
+            ErrorCode.INVALID_TOPIC_EXCEPTION,
+            f"Topic name {name[:300]!r} is illegal: it must be 1 to {MAX_NAME_LENGTH} letters, digits, '.', '_' or "
+            "'-', and not '.' or '..'.",
+        )
 
 
 def _fold(name: str) -> str:
     return name.replace(".", "_")
+
+
+def _ignore(topic_id: TopicId) -> None:
+    pass

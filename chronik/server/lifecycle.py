@@ -7,56 +7,146 @@ import ctypes
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import time
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Protocol
 
+from chronik.api.subscription import subscribed_topics
 from chronik.broker.broker import Broker
 from chronik.server.listener import Server
 from chronik.settings import BrokerSettings
+from chronik.store.datadir import DataDirectoryError
+from chronik.store.sql.problems import CatalogError
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 1024 * 1024
 
-Ready = Callable[[Broker, Server], Coroutine[Any, Any, None]]
-"""Called once, when the broker answers requests."""
+
+class StartError(Exception):
+    """The broker could not start; the message is one sentence for a person."""
 
 
-def run(data_dir: Path, settings: BrokerSettings, ready: Ready) -> None:
-    """Serve until SIGTERM or SIGINT. Raises DataDirectoryError, CatalogError or OSError if the start fails."""
+class Started(NamedTuple):
+    """A broker that serves."""
+
+    broker: Broker
+    server: Server
+    recovery_ms: float
+    """What opening the data directory took, its write-ahead logs included."""
+
+    async def pause(self) -> None:
+        """Let the loop do something else."""
+        await asyncio.sleep(0)
+
+
+class Hooks(Protocol):
+    """What its owner adds to a broker's life. An exception ends it, with everything closed in order."""
+
+    async def prepare(self, broker: Broker) -> None:
+        """The data directory is open; nobody can connect yet."""
+
+    def ready(self, started: Started) -> None:
+        """Requests are served from now on."""
+
+    async def report(self, started: Started) -> None:
+        """Runs beside the requests, once; cancelled when the broker stops before it is done. Must not raise."""
+
+    def stopping(self) -> None:
+        """A signal came, or the start failed: nobody can connect any more."""
+
+
+def run(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
+    """Serve until SIGTERM or SIGINT. StartError when it cannot."""
     _tune_allocator()
     if sys.platform == "win32":
-        asyncio.run(serve(data_dir, settings, ready))
+        asyncio.run(serve(data_dir, settings, hooks))
     else:
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(data_dir, settings, ready))
+            runner.run(serve(data_dir, settings, hooks))
 
 
-async def serve(data_dir: Path, settings: BrokerSettings, ready: Ready) -> None:
+async def serve(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
     """The same, in a running loop."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        else:
-            loop.add_signal_handler(number, stop.set)
-    broker = await Broker.open(data_dir, settings)
+    _stop_on_signals(asyncio.get_running_loop(), stop)
+    began = time.perf_counter()
+    broker = await _open(data_dir, settings)
+    recovery_ms = (time.perf_counter() - began) * 1000
     try:
+        await hooks.prepare(broker)
         server = Server(broker)
-        await server.start()
+        await _listen(server, settings)
         try:
-            # What was made so far lives as long as the process: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-            await ready(broker, server)
+            started = Started(broker, server, recovery_ms)
+            hooks.ready(started)
+            _settle_memory()
+            report = asyncio.ensure_future(hooks.report(started))
             await stop.wait()
+            report.cancel()
         finally:
+            hooks.stopping()
             await server.stop()
     finally:
         await broker.close()
+
+
+async def _open(data_dir: Path, settings: BrokerSettings) -> Broker:
+    try:
+        return await Broker.open(data_dir, settings, subscribed_topics)
+    except (DataDirectoryError, CatalogError) as error:
+        raise StartError(str(error)) from error
+    except (OSError, UnicodeError) as error:
+        raise StartError(f"The data directory {data_dir} cannot be used: {_reason(error)}.") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # All that rocksdict raises.
+        raise StartError(f"The records in {data_dir} cannot be opened: {str(error).rstrip('.')}.") from error
+
+
+async def _listen(server: Server, settings: BrokerSettings) -> None:
+    try:
+        await server.start()
+    except OSError as error:
+        # Every address before it could be had.
+        host, port = settings.listeners[len(server.addresses)]
+        raise StartError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system says, without what the loop puts in front of it."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return (said or str(error)).rpartition(": ")[2]
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop at SIGTERM and SIGINT; a second SIGINT ends the process, whatever it is doing."""
+    if sys.platform == "win32":
+
+        def interrupted(*_: object) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            loop.call_soon_threadsafe(stop.set)
+
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
+    else:
+
+        def interrupt() -> None:
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+
+
+def _settle_memory() -> None:
+    """What was made so far lives as long as the process: the collector need not look at it again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def _tune_allocator() -> None:

@@ -1,0 +1,95 @@
+"""What a broker does by itself: retention, giving space back, expiring offsets and producers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from chronik.broker.clock import now_ms
+
+if TYPE_CHECKING:
+    from chronik.broker.broker import Broker
+
+PRODUCER_CHECK_INTERVAL_MS = 600_000
+_LOGS_A_STEP = 100
+"""Logs that are looked at without letting others have the loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """The background tasks of one broker. A round that fails is logged, and tried again at its next time."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; each task first waits for its interval."""
+        settings = self._broker.settings
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._retention_rounds(settings.log_retention_check_interval_ms / 1000)),
+            loop.create_task(
+                self._every(settings.offsets_retention_check_interval_ms, self._broker.groups.expire_offsets)
+            ),
+            loop.create_task(self._every(PRODUCER_CHECK_INTERVAL_MS, self._expire_producers)),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks; what one is doing is finished by the stores or not begun."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(interval_ms / 1000)
+            await self._guarded(work)
+
+    async def _retention_rounds(self, interval_s: float) -> None:
+        """At the interval, and whenever the store has filled another chunk: a fast writer must not outrun its limit."""
+        filled = self._broker.store.filled
+        while True:
+            try:
+                async with asyncio.timeout(interval_s):
+                    await filled.wait()
+            except TimeoutError:
+                pass
+            filled.clear()
+            await self._guarded(self._retain)
+            await self._guarded(self._reclaim)
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            _log.exception("Housekeeping failed; it is tried again later.")
+
+    async def _retain(self) -> None:
+        store, count = self._broker.store, 0
+        for topic in self._broker.topics:
+            config = topic.config
+            if not config.cleanup_delete or (config.retention_ms < 0 and config.retention_bytes < 0):
+                continue
+            for log in tuple(topic.logs):
+                if topic.deleted:
+                    break
+                await store.retain(log, config.retention_ms, config.retention_bytes, now_ms())
+                count += 1
+                if count % _LOGS_A_STEP == 0:
+                    await asyncio.sleep(0)
+
+    async def _reclaim(self) -> None:
+        while await self._broker.store.reclaim():
+            pass
+
+    async def _expire_producers(self) -> None:
+        expiration_ms = self._broker.settings.producer_id_expiration_ms
+        for count, topic in enumerate(self._broker.topics, 1):
+            for log in topic.logs:
+                self._broker.store.expire_producers(log, now_ms(), expiration_ms)
+            if count % _LOGS_A_STEP == 0:
+                await asyncio.sleep(0)
