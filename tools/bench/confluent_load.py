@@ -1,0 +1,161 @@
+"""Load by confluent-kafka (librdkafka): produce and consume one workload against one broker, and measure the broker."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tools.bench.brokers import Broker
+
+LATENCY_SAMPLE = 50
+"""Every so many-th record's time from produce() to its ack is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is produced: `total_bytes` of values of `record_bytes`."""
+
+    record_bytes: int
+    acks: str
+    partitions: int
+    total_bytes: int
+    compression: str = "none"
+
+    @property
+    def topic(self) -> str:
+        return f"bench-{self.record_bytes}-{self.acks}-{self.partitions}-{self.compression}"
+
+    @property
+    def record_count(self) -> int:
+        return max(self.total_bytes // self.record_bytes, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of a workload."""
+
+    megabytes_per_s: float
+    records_per_s: float
+    p50_ms: float
+    p99_ms: float
+    cpu_s_per_gb: float
+    broker_resident_mb: float
+
+    def as_row(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def create_topic(broker: Broker, topic: str, partitions: int) -> None:
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+    admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])[topic].result(30)
+
+
+def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: bool = True) -> Measured:
+    """Send all records as fast as the client can and wait for the last ack."""
+    if create:
+        create_topic(broker, work.topic, work.partitions)
+    producer = Producer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "acks": work.acks,
+            "linger.ms": linger_ms,
+            "batch.size": 1_000_000 if work.record_bytes >= 65536 else 65536,
+            "message.max.bytes": 2_000_000,
+            "queue.buffering.max.kbytes": 65536,
+            "queue.buffering.max.messages": 1_000_000,
+            "compression.type": work.compression,
+            "log_level": 0,
+        }
+    )
+    value = bytes(i * 7 % 251 for i in range(work.record_bytes))
+    latencies: list[float] = []
+    failures = 0
+
+    def delivered(error: object, message: object) -> None:
+        nonlocal failures
+        if error is not None:
+            failures += 1
+
+    before = broker.usage()
+    began = time.perf_counter()
+    for number in range(work.record_count):
+        on_delivery = delivered
+        if number % LATENCY_SAMPLE == 0:
+            sent = time.perf_counter()
+
+            def on_delivery(error: object, message: object, sent: float = sent) -> None:
+                latencies.append(time.perf_counter() - sent)
+                delivered(error, message)
+
+        while True:
+            try:
+                producer.produce(work.topic, value, partition=number % work.partitions, on_delivery=on_delivery)
+                break
+            except BufferError:
+                producer.poll(0.01)
+        if number % 64 == 0:
+            producer.poll(0)
+    left = producer.flush(120)
+    seconds = time.perf_counter() - began
+    after = broker.usage()
+    if left or failures:
+        raise SystemExit(f"{failures} records failed and {left} were left over")
+    size = work.record_count * work.record_bytes
+    latencies.sort()
+    return Measured(
+        size / 1e6 / seconds,
+        work.record_count / seconds,
+        latencies[len(latencies) // 2] * 1000,
+        latencies[int(len(latencies) * 0.99)] * 1000,
+        (after.cpu_s - before.cpu_s) / (size / 1e9),
+        after.resident_bytes / 1e6,
+    )
+
+
+def consume(broker: Broker, work: Workload) -> Measured:
+    """Read all records of the workload's topic from the beginning. Latencies are those between full batches of
+    records."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "group.id": "bench",
+            "enable.auto.commit": False,
+            "fetch.message.max.bytes": 1_048_576,
+            "fetch.wait.max.ms": 100,
+            "queued.min.messages": 1_000_000,
+            "queued.max.messages.kbytes": 65536,
+            "log_level": 0,
+        }
+    )
+    consumer.assign([TopicPartition(work.topic, number, OFFSET_BEGINNING) for number in range(work.partitions)])
+    before = broker.usage()
+    began = time.perf_counter()
+    count = size = 0
+    gaps: list[float] = []
+    while count < work.record_count:
+        asked = time.perf_counter()
+        messages = consumer.consume(1000, timeout=20)
+        gaps.append(time.perf_counter() - asked)
+        if not messages:
+            raise SystemExit(f"only {count} of {work.record_count} records came")
+        for message in messages:
+            if (error := message.error()) is not None:
+                raise KafkaException(error)
+            count += 1
+            size += len(message.value() or b"")
+    seconds = time.perf_counter() - began
+    after = broker.usage()
+    consumer.close()
+    gaps.sort()
+    return Measured(
+        size / 1e6 / seconds,
+        count / seconds,
+        gaps[len(gaps) // 2] * 1000,
+        gaps[int(len(gaps) * 0.99)] * 1000,
+        (after.cpu_s - before.cpu_s) / (size / 1e9),
+        after.resident_bytes / 1e6,
+    )
