@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from chronik.server.listener import Server
 
 SIZE_BYTES = 4
+API_KEY_BYTES = 2
 GROW_BYTES = 2 * 1024 * 1024
 """A frame that claims to be larger than this gets its memory step by step, as its bytes really arrive."""
 QUEUED_BYTES = 1024 * 1024
 """Waiting requests of one connection above which its socket is not read."""
+
+_PRODUCE = ApiKey.PRODUCE.to_bytes(API_KEY_BYTES, "big")
 
 _log = logging.getLogger(__name__)
 
@@ -191,9 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._task is not None or self._writing_paused:
             return False
         return self._produces == 0 or (
-            self._produces < self._broker.settings.max_requests_in_flight
-            and frame[0] == 0
-            and frame[1] == ApiKey.PRODUCE
+            self._produces < self._broker.settings.max_requests_in_flight and frame[:API_KEY_BYTES] == _PRODUCE
         )
 
     def _continue(self) -> None:
