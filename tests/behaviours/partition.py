@@ -188,9 +188,18 @@ def create_named(
     (result,) = client.ask(CreateTopicsRequest(topics=[wanted], timeout_ms=30_000), 7).topics
     assert result.error_code == 0, f"{ErrorCode(result.error_code)!r}: {result.error_message}"
 
+    wait_usable(client, name, partitions)
+
+
+def wait_usable(client: RawClient, name: str, partitions: int = 1) -> None:
+    """Wait until Metadata has a topic and its partitions can be used, after it was created or the broker started. Here
+    that is at once."""
+
     def usable() -> bool:
         places = [Partition(client, name, number) for number in range(partitions)]
-        return all(place.list_offset(LATEST).error_code == 0 for place in places)
+        return metadata_of(client, name).error_code == 0 and all(
+            place.list_offset(LATEST).error_code == 0 for place in places
+        )
 
     wait_until(usable, SETTLED_S, f"{name} cannot be used")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from chronik.wire.messages.api_versions import ApiVersionsRequest
 from chronik.wire.messages.metadata import MetadataRequest
 from tests.behaviours.batches import batch
 from tests.behaviours.partition import fetch_request, new_partition, only_partition, produce_request
+from tests.behaviours.process import rss_mib
 from tests.broker_process import BrokerProcess
 from tests.conftest import RawFactory
 from tests.raw_client import RawClient, Reply, sized
@@ -20,12 +20,6 @@ from tests.raw_client import RawClient, Reply, sized
 NAMED = ApiVersionsRequest(client_software_name="raw", client_software_version="1.0")
 NOBODY = MetadataRequest(topics=[])
 LARGEST_FRAME_BYTES = 104_857_600
-
-
-def rss_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
 
 
 def test_api_versions_0_lists_what_is_served(client: RawClient) -> None:
