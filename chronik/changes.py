@@ -37,8 +37,8 @@ class PartitionsAdded:
 
 @dataclass(frozen=True, slots=True)
 class TopicDeleted:
-    """A topic is gone, and with it its configs and every group's offsets of it. Its logs are remembered as dropped
-    until `LogsPurged`, so that a crash in between forgets no data on the disk."""
+    """A topic is gone, and with it its configs, every group's offsets of it, and its part in transactions. Its logs are
+    remembered as dropped until `LogsPurged`, so that a crash in between forgets no data on the disk."""
 
     topic_id: TopicId
 
@@ -118,7 +118,7 @@ class GroupSaved:
 
 @dataclass(frozen=True, slots=True)
 class GroupDeleted:
-    """A group is gone, with all its offsets and configs."""
+    """A group is gone, with all its offsets, those that are staged in transactions too, and its configs."""
 
     group_id: str
 
@@ -146,6 +146,58 @@ class OffsetsDeleted:
     partitions: tuple[tuple[TopicId, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionSaved:
+    """A transactional id: who produces under it, and how far its transaction is. What belongs to the transaction is not
+    part of it. `state` is a number of `chronik.txn.states`."""
+
+    transactional_id: str
+    state: int
+    producer_id: ProducerId
+    producer_epoch: int
+    previous_producer_id: ProducerId
+    """The producer id before the last change of any kind: another one only right after the epochs were exhausted."""
+    last_producer_epoch: int
+    """The epoch before the last one, if the producer raised it itself; -1 if another one took over."""
+    next_producer_id: ProducerId
+    """The one that takes over when the transaction is complete, because the epochs are exhausted; else -1."""
+    timeout_ms: int
+    start_ms: int
+    """When the transaction began, or the last one did; -1 if there was none since the producer began."""
+    update_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPartitionsAdded:
+    """The transaction has these partitions too, and the offsets of these groups."""
+
+    transactional_id: str
+    partitions: tuple[tuple[TopicId, int], ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsStaged:
+    """Offsets that are committed if and when the transaction is. A later one of the same partition replaces it."""
+
+    transactional_id: str
+    offsets: tuple[OffsetCommitted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCleared:
+    """The transaction has ended: it has no partitions, no groups and no staged offsets any more."""
+
+    transactional_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionDeleted:
+    """A transactional id is gone, and everything of it."""
+
+    transactional_id: str
+
+
 Change = (
     TopicCreated
     | PartitionsAdded
@@ -160,4 +212,9 @@ Change = (
     | GroupDeleted
     | OffsetCommitted
     | OffsetsDeleted
+    | TransactionSaved
+    | TransactionPartitionsAdded
+    | OffsetsStaged
+    | TransactionCleared
+    | TransactionDeleted
 )

@@ -17,11 +17,16 @@ from chronik.changes import (
     MemberSaved,
     OffsetCommitted,
     OffsetsDeleted,
+    OffsetsStaged,
     PartitionsAdded,
     ProducerIdsReserved,
     TopicConfigsSet,
     TopicCreated,
     TopicDeleted,
+    TransactionCleared,
+    TransactionDeleted,
+    TransactionPartitionsAdded,
+    TransactionSaved,
 )
 from chronik.store.sql.catalog import Catalog
 from chronik.store.sql.image import CatalogImage, TopicImage
@@ -70,6 +75,18 @@ def offset(group: str, number: int, partition: int, at: int, expire_ms: int | No
     )
 
 
+def transaction(name: str, state: int, epoch: int = 0) -> TransactionSaved:
+    """A transactional id; no two of its numbers are the same."""
+    who = (ProducerId(2**62), epoch, ProducerId(2**61), epoch - 1, ProducerId(2**60))
+    return TransactionSaved(name, state, *who, 60_000, 1_700_000_000_000, 1_700_000_000_001)
+
+
+def added(name: str, *partitions: tuple[int, int], groups: Sequence[str] = ()) -> TransactionPartitionsAdded:
+    """(number of the topic, partition)."""
+    keys = tuple((topic_id(number), partition) for number, partition in partitions)
+    return TransactionPartitionsAdded(name, keys, tuple(groups))
+
+
 def member(name: str, *protocols: str) -> MemberSaved:
     offered = tuple((protocol, b"\0\1" + protocol.encode()) for protocol in protocols)
     return MemberSaved(
@@ -83,6 +100,24 @@ def group(name: str, generation: int, *members: MemberSaved) -> GroupSaved:
 
 
 @dataclass(slots=True)
+class ModelTransaction:
+    saved: TransactionSaved
+    partitions: set[tuple[TopicId, int]] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    staged: dict[tuple[str, TopicId, int], OffsetCommitted] = field(default_factory=dict)
+
+    def changes(self) -> list[Change]:
+        """What would make it anew."""
+        name = self.saved.transactional_id
+        found: list[Change] = [self.saved]
+        if self.partitions or self.groups:
+            found.append(TransactionPartitionsAdded(name, tuple(sorted(self.partitions)), tuple(sorted(self.groups))))
+        if self.staged:
+            found.append(OffsetsStaged(name, tuple(staged for _, staged in sorted(self.staged.items()))))
+        return found
+
+
+@dataclass(slots=True)
 class Model:
     """What the changes so far mean, in dictionaries."""
 
@@ -93,6 +128,7 @@ class Model:
     group_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     groups: dict[str, GroupSaved] = field(default_factory=dict)
     offsets: dict[tuple[str, TopicId, int], OffsetCommitted] = field(default_factory=dict)
+    transactions: dict[str, ModelTransaction] = field(default_factory=dict)
 
     def apply(self, change: Change) -> None:
         APPLY[type(change)](self, change)
@@ -111,6 +147,7 @@ class Model:
                 *(saved for _, saved in sorted(self.groups.items())),
                 *(committed for _, committed in sorted(self.offsets.items())),
             ],
+            transaction_changes=[change for _, one in sorted(self.transactions.items()) for change in one.changes()],
             properties={},
         )
 
@@ -132,6 +169,9 @@ class Model:
         gone = self.topics.pop(change.topic_id, None)
         self.dropped_logs.update(gone.logs if gone else ())
         self.offsets = {key: value for key, value in self.offsets.items() if key[1] != change.topic_id}
+        for one in self.transactions.values():
+            one.partitions = {key for key in one.partitions if key[0] != change.topic_id}
+            one.staged = {key: value for key, value in one.staged.items() if key[1] != change.topic_id}
 
     def logs_purged(self, change: LogsPurged) -> None:
         self.dropped_logs -= set(change.logs)
@@ -158,6 +198,8 @@ class Model:
         self.groups.pop(change.group_id, None)
         self.group_configs.pop(change.group_id, None)
         self.offsets = {key: value for key, value in self.offsets.items() if key[0] != change.group_id}
+        for one in self.transactions.values():
+            one.staged = {key: value for key, value in one.staged.items() if key[0] != change.group_id}
 
     def offset_committed(self, change: OffsetCommitted) -> None:
         if change.topic_id in self.topics:
@@ -166,6 +208,27 @@ class Model:
     def offsets_deleted(self, change: OffsetsDeleted) -> None:
         for topic_id, partition in change.partitions:
             self.offsets.pop((change.group_id, topic_id, partition), None)
+
+    def transaction_saved(self, change: TransactionSaved) -> None:
+        self.transactions.setdefault(change.transactional_id, ModelTransaction(change)).saved = change
+
+    def transaction_partitions_added(self, change: TransactionPartitionsAdded) -> None:
+        one = self.transactions[change.transactional_id]
+        one.partitions |= {key for key in change.partitions if key[0] in self.topics}
+        one.groups |= set(change.groups)
+
+    def offsets_staged(self, change: OffsetsStaged) -> None:
+        staged = self.transactions[change.transactional_id].staged
+        for one in change.offsets:
+            if one.topic_id in self.topics:
+                staged[one.group_id, one.topic_id, one.partition] = one
+
+    def transaction_cleared(self, change: TransactionCleared) -> None:
+        if (one := self.transactions.get(change.transactional_id)) is not None:
+            self.transactions[change.transactional_id] = ModelTransaction(one.saved)
+
+    def transaction_deleted(self, change: TransactionDeleted) -> None:
+        self.transactions.pop(change.transactional_id, None)
 
 
 APPLY: dict[type[Change], Callable[..., None]] = {
@@ -182,5 +245,10 @@ APPLY: dict[type[Change], Callable[..., None]] = {
     GroupDeleted: Model.group_deleted,
     OffsetCommitted: Model.offset_committed,
     OffsetsDeleted: Model.offsets_deleted,
+    TransactionSaved: Model.transaction_saved,
+    TransactionPartitionsAdded: Model.transaction_partitions_added,
+    OffsetsStaged: Model.offsets_staged,
+    TransactionCleared: Model.transaction_cleared,
+    TransactionDeleted: Model.transaction_deleted,
 }
 """Has every member of `Change`, which a test checks: a new kind of fact needs a line here."""

@@ -23,11 +23,14 @@ from chronik.changes import (
     LeaderEpochBumped,
     LogsPurged,
     OffsetsDeleted,
+    OffsetsStaged,
     PartitionsAdded,
     ProducerIdsReserved,
     TopicConfigsSet,
     TopicCreated,
     TopicDeleted,
+    TransactionCleared,
+    TransactionDeleted,
 )
 from chronik.store.sql import image, schema
 from chronik.store.sql.catalog import Catalog
@@ -35,7 +38,19 @@ from chronik.store.sql.image import CatalogImage
 from chronik.store.sql.problems import CatalogError
 from chronik.store.sql.session import Session
 from chronik.terms import ProducerId
-from tests.store.catalog_facts import APPLY, Model, group, logs, member, offset, topic, topic_id, write
+from tests.store.catalog_facts import (
+    APPLY,
+    Model,
+    added,
+    group,
+    logs,
+    member,
+    offset,
+    topic,
+    topic_id,
+    transaction,
+    write,
+)
 
 
 @pytest.fixture
@@ -61,6 +76,10 @@ FULL: list[Change] = [
     offset("readers", 2, 0, -1),
     offset("others", 1, 0, 300),
     offset("only offsets", 1, 1, 400),
+    transaction("open", 1),
+    added("open", (1, 2), (1, 0), (2, 0), groups=["readers", "unheard of"]),
+    OffsetsStaged("open", (offset("readers", 1, 0, 105), offset("unheard of", 2, 0, 1, expire_ms=7))),
+    transaction("idle", 0, 5),
 ]
 """Something of everything, so that a change can be seen to touch its own only."""
 
@@ -106,6 +125,22 @@ AFTERWARDS: dict[str, list[Change]] = {
         offset("readers", 1, 0, 1),
         offset("readers", 2, 0, 9),
     ],
+    "a transaction beginning": [transaction("idle", 1, 5), added("idle", (2, 0))],
+    "more in a transaction": [added("open", (1, 1), (1, 2), groups=["others", "readers"])],
+    "offsets staged again": [OffsetsStaged("open", (offset("readers", 1, 0, 106), offset("others", 1, 0, 301)))],
+    "a transaction of a topic that is gone": [
+        TopicDeleted(topic_id(1)),
+        added("open", (1, 1), (2, 1)),
+        OffsetsStaged("open", (offset("readers", 1, 1, 1), offset("readers", 2, 1, 2))),
+    ],
+    "a transaction that has ended": [
+        transaction("open", 4, 1),
+        TransactionCleared("open"),
+        offset("readers", 1, 0, 105),
+    ],
+    "a transactional id deleted": [TransactionDeleted("open")],
+    "an unknown transactional id deleted": [TransactionDeleted("unheard of"), TransactionCleared("unheard of")],
+    "a group with staged offsets deleted": [GroupDeleted("unheard of")],
     "offsets deleted": [OffsetsDeleted("readers", ((topic_id(1), 0), (topic_id(2), 0), (topic_id(2), 7)))],
 }
 
@@ -133,6 +168,9 @@ def test_any_text_can_be_stored(path: Path, text: str) -> None:
         topic(1, 1, name=f"t{text}", config=text),
         group(text, 1, member(text, text)),
         offset(text, 1, 0, 1),
+        transaction(text, 1),
+        added(text, groups=[text]),
+        OffsetsStaged(text, (offset(text, 1, 0, 2),)),
     ]
     catalog = Catalog.open(path, synchronous="OFF")
     write(catalog, changes)
@@ -248,6 +286,23 @@ STEPS: st.SearchStrategy[Callable[[Model], Change | None]] = st.one_of(
         NUMBERS,
         st.integers(0, 2),
         st.integers(0, 99),
+    ),
+    st.builds(lambda name, state: lambda _: transaction(name, state), GROUPS, st.integers(0, 5)),
+    st.builds(lambda name: lambda _: TransactionCleared(name), GROUPS),
+    st.builds(lambda name: lambda _: TransactionDeleted(name), GROUPS),
+    st.builds(
+        lambda name, number, partition, group_id: (
+            lambda model: added(name, (number, partition), groups=[group_id]) if name in model.transactions else None
+        ),
+        GROUPS,
+        NUMBERS,
+        st.integers(0, 2),
+        GROUPS,
+    ),
+    st.builds(
+        lambda name, staged: lambda model: OffsetsStaged(name, (staged,)) if name in model.transactions else None,
+        GROUPS,
+        st.builds(offset, GROUPS, NUMBERS, st.integers(0, 2), st.integers(0, 99)),
     ),
     st.builds(
         lambda name, number, partition: lambda _: OffsetsDeleted(name, ((topic_id(number), partition),)),

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from chronik.changes import Change, GroupSaved, MemberSaved, OffsetCommitted
+from chronik.changes import (
+    Change,
+    GroupSaved,
+    MemberSaved,
+    OffsetCommitted,
+    OffsetsStaged,
+    TransactionPartitionsAdded,
+    TransactionSaved,
+)
 from chronik.store.sql.problems import CatalogError
 from chronik.store.sql.schema import is_behind, revision_of
 from chronik.terms import LogId, ProducerId, TopicId
@@ -54,6 +62,9 @@ class CatalogImage:
     group_changes: list[Change]
     """To replay into the group coordinators: every GroupSaved, then every OffsetCommitted. May be cleared after
     that."""
+    transaction_changes: list[Change]
+    """To replay into the transaction coordinator: for each transactional id its TransactionSaved, then what belongs to
+    its transaction. May be cleared after that."""
     properties: dict[str, str]
     """What `Catalog.set_property` wrote."""
 
@@ -136,6 +147,7 @@ def _load(connection: sqlite3.Connection) -> CatalogImage:
         broker_configs=_configs(connection, "SELECT scope, name, value FROM broker_configs"),
         group_configs=_configs(connection, "SELECT group_id, name, value FROM group_configs"),
         group_changes=[*_groups(connection), *_offsets(connection)],
+        transaction_changes=list(_transactions(connection)),
         properties=properties,
     )
 
@@ -187,11 +199,40 @@ def _groups(connection: sqlite3.Connection) -> Iterator[GroupSaved]:
         yield GroupSaved(group_id, protocol_type, generation, protocol_name, leader, state_ms, tuple(members[group_id]))
 
 
+_OFFSET = 'group_id, topic_id, partition, "offset", leader_epoch, metadata, commit_ms, expire_ms'
+"""The columns in the order of OffsetCommitted's fields."""
+
+
 def _offsets(connection: sqlite3.Connection) -> Iterator[OffsetCommitted]:
-    # The columns stand in the order of OffsetCommitted's fields.
-    return (
-        OffsetCommitted(*row)
-        for row in connection.execute(
-            'SELECT group_id, topic_id, partition, "offset", leader_epoch, metadata, commit_ms, expire_ms FROM offsets'
-        )
-    )
+    return (OffsetCommitted(*row) for row in connection.execute(f"SELECT {_OFFSET} FROM offsets"))
+
+
+def _transactions(connection: sqlite3.Connection) -> Iterator[Change]:
+    partitions: dict[str, list[tuple[TopicId, int]]] = defaultdict(list)
+    for transactional_id, topic_id, partition in connection.execute(
+        "SELECT transactional_id, topic_id, partition FROM transaction_partitions"
+        " ORDER BY transactional_id, topic_id, partition"
+    ):
+        partitions[transactional_id].append((topic_id, partition))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for transactional_id, group_id in connection.execute(
+        "SELECT transactional_id, group_id FROM transaction_groups ORDER BY transactional_id, group_id"
+    ):
+        groups[transactional_id].append(group_id)
+    staged: dict[str, list[OffsetCommitted]] = defaultdict(list)
+    for transactional_id, *row in connection.execute(
+        f"SELECT transactional_id, {_OFFSET} FROM staged_offsets"
+        " ORDER BY transactional_id, group_id, topic_id, partition"
+    ):
+        staged[transactional_id].append(OffsetCommitted(*row))
+    for row in connection.execute(
+        "SELECT transactional_id, state, producer_id, producer_epoch, previous_producer_id, last_producer_epoch,"
+        " next_producer_id, timeout_ms, start_ms, update_ms FROM transactions ORDER BY transactional_id"
+    ):
+        saved = TransactionSaved(*row)
+        name = saved.transactional_id
+        yield saved
+        if name in partitions or name in groups:
+            yield TransactionPartitionsAdded(name, tuple(partitions[name]), tuple(groups[name]))
+        if name in staged:
+            yield OffsetsStaged(name, tuple(staged[name]))

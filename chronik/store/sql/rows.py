@@ -7,6 +7,7 @@ same rows as running them once. Neighbouring pairs of one statement run as one `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, assert_never
 
 from sqlalchemy import Delete, Insert, Table, bindparam, delete, exists, func, select
@@ -22,11 +23,16 @@ from chronik.changes import (
     LogsPurged,
     OffsetCommitted,
     OffsetsDeleted,
+    OffsetsStaged,
     PartitionsAdded,
     ProducerIdsReserved,
     TopicConfigsSet,
     TopicCreated,
     TopicDeleted,
+    TransactionCleared,
+    TransactionDeleted,
+    TransactionPartitionsAdded,
+    TransactionSaved,
 )
 from chronik.store.sql.tables import (
     broker_configs,
@@ -38,8 +44,12 @@ from chronik.store.sql.tables import (
     groups,
     offsets,
     partitions,
+    staged_offsets,
     topic_configs,
     topics,
+    transaction_groups,
+    transaction_partitions,
+    transactions,
 )
 from chronik.terms import LogId, TopicId
 
@@ -70,15 +80,17 @@ def _drop_logs_of_topic() -> Insert:
     return insert(dropped_logs).from_select(["log_id"], logs).on_conflict_do_nothing()
 
 
-def _commit_offset() -> Insert:
-    """Upsert an offset, unless its topic is gone: a commit that races with the deletion of the topic loses, and must
-    not fail the offsets of other topics that came with it."""
-    names = [column.name for column in offsets.columns]
+def _upsert_if_topic(table: Table) -> Insert:
+    """Upsert a row that refers to a topic, unless the topic is gone: a commit of offsets, say, that races with the
+    deletion of the topic loses, and must not fail the offsets of other topics that came with it."""
+    names = [column.name for column in table.columns]
     there = exists().where(topics.c.topic_id == bindparam("new_topic_id"))
-    row = select(*(bindparam(f"new_{name}", type_=offsets.c[name].type) for name in names)).where(there)
-    statement = insert(offsets).from_select(names, row)
-    values = {name: statement.excluded[name] for name in names if not offsets.c[name].primary_key}
-    return statement.on_conflict_do_update(index_elements=list(offsets.primary_key), set_=values)
+    row = select(*(bindparam(f"new_{name}", type_=table.c[name].type) for name in names)).where(there)
+    statement = insert(table).from_select(names, row)
+    values = {name: statement.excluded[name] for name in names if not table.c[name].primary_key}
+    if not values:
+        return statement.on_conflict_do_nothing()
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
 _RAISE_COUNTER = _raise_counter()
@@ -98,9 +110,18 @@ _DELETE_GROUP = _delete(groups, "group_id")
 _CLEAR_MEMBERS = _delete(group_members, "group_id")
 _INSERT_MEMBER = insert(group_members)
 _INSERT_PROTOCOL = insert(group_protocols)
-_COMMIT_OFFSET = _commit_offset()
+_COMMIT_OFFSET = _upsert_if_topic(offsets)
 _DELETE_OFFSET = _delete(offsets, "group_id", "topic_id", "partition")
 _CLEAR_OFFSETS = _delete(offsets, "group_id")
+_UPSERT_TRANSACTION = _upsert(transactions)
+_DELETE_TRANSACTION = _delete(transactions, "transactional_id")
+_ADD_TRANSACTION_PARTITION = _upsert_if_topic(transaction_partitions)
+_ADD_TRANSACTION_GROUP = insert(transaction_groups).on_conflict_do_nothing()
+_STAGE_OFFSET = _upsert_if_topic(staged_offsets)
+_CLEAR_TRANSACTION = tuple(
+    _delete(table, "transactional_id") for table in (transaction_partitions, transaction_groups, staged_offsets)
+)
+_CLEAR_STAGED_OFFSETS = _delete(staged_offsets, "group_id")
 
 
 def writes(changes: Iterable[Change]) -> Iterator[Write]:
@@ -143,13 +164,34 @@ def _writes_of(change: Change) -> Iterator[Write]:
         case ProducerIdsReserved():
             yield _RAISE_COUNTER, {"name": "next_producer_id", "value": change.next_producer_id}
         case GroupDeleted():
-            for clear in (_DELETE_GROUP, _CLEAR_OFFSETS, _CLEAR_GROUP_CONFIGS):
+            for clear in (_DELETE_GROUP, _CLEAR_OFFSETS, _CLEAR_STAGED_OFFSETS, _CLEAR_GROUP_CONFIGS):
                 yield clear, {"group_id": change.group_id}
         case OffsetsDeleted():
             for topic_id, partition in change.partitions:
                 yield _DELETE_OFFSET, {"group_id": change.group_id, "topic_id": topic_id, "partition": partition}
+        case TransactionSaved():
+            yield _UPSERT_TRANSACTION, asdict(change)
+        case TransactionPartitionsAdded():
+            yield from _transaction_additions(change)
+        case OffsetsStaged():
+            for staged in change.offsets:
+                yield _STAGE_OFFSET, {"new_transactional_id": change.transactional_id, **_offset_row(staged)}
+        case TransactionCleared():
+            for clear in _CLEAR_TRANSACTION:
+                yield clear, {"transactional_id": change.transactional_id}
+        case TransactionDeleted():
+            yield _DELETE_TRANSACTION, {"transactional_id": change.transactional_id}
         case _:
             assert_never(change)
+
+
+def _transaction_additions(change: TransactionPartitionsAdded) -> Iterator[Write]:
+    transactional_id = change.transactional_id
+    for topic_id, partition in change.partitions:
+        row = {"new_topic_id": topic_id, "new_partition": partition}
+        yield _ADD_TRANSACTION_PARTITION, {"new_transactional_id": transactional_id, **row}
+    for group_id in change.groups:
+        yield _ADD_TRANSACTION_GROUP, {"transactional_id": transactional_id, "group_id": group_id}
 
 
 def _partitions(topic_id: TopicId, first: int, logs: tuple[LogId, ...]) -> Iterator[Write]:

@@ -17,7 +17,7 @@ from typing import Literal
 
 from chronik.store.sql.problems import CatalogError, NewerDataDirectory
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`; a test compares."""
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]

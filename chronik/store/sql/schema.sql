@@ -109,4 +109,52 @@ CREATE TABLE offsets (
 )
  WITHOUT ROWID;
 CREATE INDEX ix_offsets_topic_id ON offsets (topic_id);
-INSERT INTO alembic_version (version_num) VALUES ('0001')
+CREATE TABLE transactions (
+    transactional_id TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    producer_id BIGINT NOT NULL,
+    producer_epoch INTEGER NOT NULL,
+    previous_producer_id BIGINT NOT NULL,
+    last_producer_epoch INTEGER NOT NULL,
+    next_producer_id BIGINT NOT NULL,
+    timeout_ms INTEGER NOT NULL,
+    start_ms BIGINT NOT NULL,
+    update_ms BIGINT NOT NULL,
+    CONSTRAINT pk_transactions PRIMARY KEY (transactional_id)
+)
+ WITHOUT ROWID;
+CREATE TABLE transaction_partitions (
+    transactional_id TEXT NOT NULL,
+    topic_id BLOB NOT NULL,
+    partition INTEGER NOT NULL,
+    CONSTRAINT pk_transaction_partitions PRIMARY KEY (transactional_id, topic_id, partition),
+    CONSTRAINT fk_transaction_partitions_transactional_id_transactions FOREIGN KEY(transactional_id) REFERENCES transactions (transactional_id) ON DELETE CASCADE,
+    CONSTRAINT fk_transaction_partitions_topic_id_topics FOREIGN KEY(topic_id) REFERENCES topics (topic_id) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+CREATE INDEX ix_transaction_partitions_topic_id ON transaction_partitions (topic_id);
+CREATE TABLE transaction_groups (
+    transactional_id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    CONSTRAINT pk_transaction_groups PRIMARY KEY (transactional_id, group_id),
+    CONSTRAINT fk_transaction_groups_transactional_id_transactions FOREIGN KEY(transactional_id) REFERENCES transactions (transactional_id) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+CREATE TABLE staged_offsets (
+    transactional_id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    topic_id BLOB NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" BIGINT NOT NULL,
+    leader_epoch INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    commit_ms BIGINT NOT NULL,
+    expire_ms BIGINT,
+    CONSTRAINT pk_staged_offsets PRIMARY KEY (transactional_id, group_id, topic_id, partition),
+    CONSTRAINT fk_staged_offsets_transactional_id_transactions FOREIGN KEY(transactional_id) REFERENCES transactions (transactional_id) ON DELETE CASCADE,
+    CONSTRAINT fk_staged_offsets_topic_id_topics FOREIGN KEY(topic_id) REFERENCES topics (topic_id) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+CREATE INDEX ix_staged_offsets_group_id ON staged_offsets (group_id);
+CREATE INDEX ix_staged_offsets_topic_id ON staged_offsets (topic_id);
+INSERT INTO alembic_version (version_num) VALUES ('0002')

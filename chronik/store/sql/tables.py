@@ -155,3 +155,66 @@ offsets = Table(
 )
 """Not tied to `groups`: a group that only ever committed offsets has no row there. The index is for deleting a
 topic."""
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("transactional_id", Text, primary_key=True),
+    Column("state", Integer, nullable=False),
+    Column("producer_id", BigInteger, nullable=False),
+    Column("producer_epoch", Integer, nullable=False),
+    Column("previous_producer_id", BigInteger, nullable=False),
+    Column("last_producer_epoch", Integer, nullable=False),
+    Column("next_producer_id", BigInteger, nullable=False),
+    Column("timeout_ms", Integer, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("update_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The columns stand in the order of TransactionSaved's fields."""
+
+
+def _transaction() -> Column[str]:
+    """Part of a primary key that begins with its transactional id: deleting that deletes the row."""
+    reference = ForeignKey("transactions.transactional_id", ondelete="CASCADE")
+    return Column("transactional_id", Text, reference, primary_key=True)
+
+
+def _indexed_topic() -> Column[bytes]:
+    """As `_topic`, not first in the key; the index is for deleting a topic."""
+    reference = ForeignKey("topics.topic_id", ondelete="CASCADE")
+    return Column("topic_id", LargeBinary, reference, primary_key=True, index=True)
+
+
+transaction_partitions = Table(
+    "transaction_partitions",
+    metadata,
+    _transaction(),
+    _indexed_topic(),
+    Column("partition", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+transaction_groups = Table(
+    "transaction_groups",
+    metadata,
+    _transaction(),
+    Column("group_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+staged_offsets = Table(
+    "staged_offsets",
+    metadata,
+    _transaction(),
+    Column("group_id", Text, primary_key=True, index=True),
+    _indexed_topic(),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("leader_epoch", Integer, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("commit_ms", BigInteger, nullable=False),
+    Column("expire_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""Offsets as in `offsets`, which get there when their transaction is committed."""
