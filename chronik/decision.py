@@ -1,7 +1,7 @@
 """What a pure coordinator answers to a call: facts to write down, and who is answered with what.
 
-The runtime persists `changes`, replays them, and only then sends `reply` and `releases`. A call whose answer must wait
-(JoinGroup, SyncGroup) is `Parked` under a ticket; a later decision releases it.
+The runtime persists `changes`, replays them, carries out `effects`, and only then sends `reply` and `releases`. A call
+whose answer must wait (JoinGroup, SyncGroup) is `Parked` under a ticket; a later decision releases it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ class Release:
     reply: object
 
 
+class Effect:
+    """Something that must be done outside of the catalog once the changes are durable. Subclasses are values."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[Reply]):
     """The outcome of one call. With no changes nothing has to be written and the answers can leave at once."""
@@ -39,3 +45,4 @@ class Decision(Generic[Reply]):
     reply: Reply | Parked
     changes: tuple[Change, ...] = ()
     releases: tuple[Release, ...] = ()
+    effects: tuple[Effect, ...] = ()

@@ -107,5 +107,12 @@ class BrokerSettings:
     offsets_retention_minutes: int = 10_080
     offsets_retention_check_interval_ms: int = 600_000
 
+    transaction_max_timeout_ms: int = 900_000
+    transactional_id_expiration_ms: int = 604_800_000
+    transaction_remove_expired_transaction_cleanup_interval_ms: int = 3_600_000
+    transaction_partition_verification_enable: bool = True
+    """Whether a transactional batch must belong to a partition that was added to the transaction. Without it a producer
+    that hangs can leave a transaction open that nobody ends (KIP-890)."""
+
     topic_defaults: TopicConfig = field(default_factory=TopicConfig)
     store: StoreSettings = field(default_factory=StoreSettings)
