@@ -24,10 +24,13 @@ class Workload:
     partitions: int
     total_bytes: int
     compression: str = "none"
+    producers: int = 1
+    label: str = "bench"
 
     @property
     def topic(self) -> str:
-        return f"bench-{self.record_bytes}-{self.acks}-{self.partitions}-{self.compression}"
+        kind = f"{self.record_bytes}-{self.acks}-{self.partitions}-{self.compression}-{self.producers}"
+        return f"{self.label}-{kind}"
 
     @property
     def record_count(self) -> int:
@@ -58,19 +61,7 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
     """Send all records as fast as the client can and wait for the last ack."""
     if create:
         create_topic(broker, work.topic, work.partitions)
-    producer = Producer(
-        {
-            "bootstrap.servers": broker.bootstrap,
-            "acks": work.acks,
-            "linger.ms": linger_ms,
-            "batch.size": 1_000_000 if work.record_bytes >= 65536 else 65536,
-            "message.max.bytes": 2_000_000,
-            "queue.buffering.max.kbytes": 65536,
-            "queue.buffering.max.messages": 1_000_000,
-            "compression.type": work.compression,
-            "log_level": 0,
-        }
-    )
+    producers = [_producer(broker, work, linger_ms) for _ in range(work.producers)]
     value = bytes(i * 7 % 251 for i in range(work.record_bytes))
     latencies: list[float] = []
     failures = 0
@@ -91,15 +82,16 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
                 latencies.append(time.perf_counter() - sent)
                 delivered(error, message)
 
+        producer = producers[number % work.producers]
         while True:
             try:
                 producer.produce(work.topic, value, partition=number % work.partitions, on_delivery=on_delivery)
                 break
             except BufferError:
                 producer.poll(0.01)
-        if number % 64 == 0:
+        if number % 64 < work.producers:
             producer.poll(0)
-    left = producer.flush(120)
+    left = sum(producer.flush(120) for producer in producers)
     seconds = time.perf_counter() - began
     after = broker.usage()
     if left or failures:
@@ -113,6 +105,22 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
         latencies[int(len(latencies) * 0.99)] * 1000,
         (after.cpu_s - before.cpu_s) / (size / 1e9),
         after.resident_bytes / 1e6,
+    )
+
+
+def _producer(broker: Broker, work: Workload, linger_ms: float) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "acks": work.acks,
+            "linger.ms": linger_ms,
+            "batch.size": 1_000_000 if work.record_bytes >= 65536 else 65536,
+            "message.max.bytes": 2_000_000,
+            "queue.buffering.max.kbytes": 65536 // work.producers,
+            "queue.buffering.max.messages": 1_000_000,
+            "compression.type": work.compression,
+            "log_level": 0,
+        }
     )
 
 
