@@ -12,12 +12,17 @@ from chronik.terms import LogId
 
 
 class AppendTerms(NamedTuple):
-    """What the log's owner says about an append: its leader epoch, the wall clock, and when a segment is full."""
+    """What the log's owner says about an append: its leader epoch, the wall clock, and when a segment is full.
+
+    `begins_at_zero`: a producer of which the log knows nothing must begin with sequence 0 (transaction version 2, whose
+    epochs say that it is no producer that was forgotten).
+    """
 
     leader_epoch: int
     now_ms: int
     segment_bytes: int
     segment_ms: int
+    begins_at_zero: bool = False
 
 
 class Appended(NamedTuple):

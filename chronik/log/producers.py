@@ -72,13 +72,16 @@ def duplicate_of(state: ProducerState | None, header: BatchHeader) -> AppendedBa
     return None
 
 
-def check(state: ProducerState | None, header: BatchHeader) -> None:
+def check(state: ProducerState | None, header: BatchHeader, *, begins_at_zero: bool = False) -> None:
     """Refuse a batch (that is no duplicate) whose epoch is old or whose sequence does not follow: KafkaError
     INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, or INVALID_TXN_STATE for a plain batch inside a transaction.
 
-    A producer of which nothing is known (expired, or new here) may begin with any sequence.
+    A producer of which nothing is known (expired, or new here) may begin with any sequence, unless `begins_at_zero`.
+    One of whose epoch only a marker is known begins with 0.
     """
     if state is None:
+        if begins_at_zero and header.base_sequence != 0:
+            raise _out_of_order(header, "a producer that is new here begins with sequence 0")
         return
     if header.producer_epoch < state.epoch:
         raise KafkaError(
@@ -88,7 +91,7 @@ def check(state: ProducerState | None, header: BatchHeader) -> None:
     if header.producer_epoch > state.epoch:
         if header.base_sequence != 0:
             raise _out_of_order(header, "a new epoch begins with sequence 0")
-    elif state.batches and header.base_sequence != following(state.last_sequence):
+    elif header.base_sequence != following(state.last_sequence):
         raise _out_of_order(header, f"sequence {following(state.last_sequence)} comes next")
     if state.open_first_offset != NO_OFFSET and not header.is_transactional:
         raise KafkaError(
@@ -97,7 +100,7 @@ def check(state: ProducerState | None, header: BatchHeader) -> None:
 
 
 def following(sequence: int) -> int:
-    """The sequence number after this one; 2^31-1 is followed by 0."""
+    """The sequence number after this one; 2^31-1 is followed by 0, and so is -1 (none)."""
     return (sequence + 1) & MAX_SEQUENCE
 
 
