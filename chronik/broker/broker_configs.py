@@ -63,10 +63,6 @@ class DynamicConfigs:
             else:
                 self._groups.pop(group_id, None)
 
-    def group_deleted(self, group_id: str) -> None:
-        """A group is durably gone, and with it its overrides."""
-        self._groups.pop(group_id, None)
-
     async def _commit(self, change: Change) -> None:
         try:
             await self._catalog.persist([change])
