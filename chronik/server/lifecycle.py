@@ -15,8 +15,6 @@ from chronik.api.subscription import subscribed_topics
 from chronik.broker.broker import Broker
 from chronik.server.listener import Server
 from chronik.settings import BrokerSettings
-from chronik.store.datadir import DataDirectoryError
-from chronik.store.sql.problems import CatalogError
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 1024 * 1024
@@ -56,7 +54,7 @@ class Hooks(Protocol):
 
 
 def run(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
-    """Serve until SIGTERM or SIGINT. StartError when it cannot."""
+    """Serve until SIGTERM or SIGINT. StartError when it cannot, and what `Broker.open` raises."""
     _tune_allocator()
     if sys.platform == "win32":
         asyncio.run(serve(data_dir, settings, hooks))
@@ -72,7 +70,7 @@ async def serve(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
     stop = asyncio.Event()
     _stop_on_signals(asyncio.get_running_loop(), stop)
     began = time.perf_counter()
-    broker = await _open(data_dir, settings)
+    broker = await Broker.open(data_dir, settings, subscribed_topics)
     recovery_ms = (time.perf_counter() - began) * 1000
     try:
         await hooks.prepare(broker)
@@ -92,33 +90,15 @@ async def serve(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
         await broker.close()
 
 
-async def _open(data_dir: Path, settings: BrokerSettings) -> Broker:
-    try:
-        return await Broker.open(data_dir, settings, subscribed_topics)
-    except (DataDirectoryError, CatalogError) as error:
-        raise StartError(str(error)) from error
-    except (OSError, UnicodeError) as error:
-        raise StartError(f"The data directory {data_dir} cannot be used: {_reason(error)}.") from error
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        # All that rocksdict raises.
-        raise StartError(f"The records in {data_dir} cannot be opened: {str(error).rstrip('.')}.") from error
-
-
 async def _listen(server: Server, settings: BrokerSettings) -> None:
     try:
         await server.start()
     except OSError as error:
         # Every address before it could be had.
         host, port = settings.listeners[len(server.addresses)]
-        raise StartError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from error
-
-
-def _reason(error: Exception) -> str:
-    """What the system says, without what the loop puts in front of it."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return (said or str(error)).rpartition(": ")[2]
+        # What the system says, without what the loop puts in front of it.
+        reason = (error.strerror or str(error)).rpartition(": ")[2]
+        raise StartError(f"Cannot listen on {host}:{port}: {reason}.") from error
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

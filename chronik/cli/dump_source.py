@@ -1,0 +1,89 @@
+"""The data directory that `chronik dump` looks into: its catalog, its records, and what was selected of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from chronik.store.datadir import check_format
+from chronik.store.rocks.reader import OfflineReader, StoredLog
+from chronik.store.sql.image import CatalogImage, TopicImage, read_image
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class NothingToShow(Exception):
+    """What was asked for is not there; the message is one sentence."""
+
+
+class Selection(NamedTuple):
+    """What of the directory is wanted. No topics, and no partitions: all of them."""
+
+    topics: tuple[str, ...] = ()
+    partitions: tuple[int, ...] = ()
+    start: int | None = None
+    """The first offset; a negative one counts from the end."""
+    end: int | None = None
+    """The offset after the last one."""
+    since_ms: int | None = None
+
+
+class PartitionLog(NamedTuple):
+    """A partition of a topic, and what there is of its log."""
+
+    topic: TopicImage
+    partition: int
+    stored: StoredLog
+
+
+class DumpSource(NamedTuple):
+    """An opened directory."""
+
+    path: Path
+    image: CatalogImage
+    reader: OfflineReader
+
+    def partitions(self, selection: Selection) -> Iterator[PartitionLog]:
+        """The selected partitions, by topic and number. NothingToShow if one does not exist."""
+        topics = {topic.name: topic for topic in self.image.topics}
+        places = []
+        for name in selection.topics or topics:
+            topic = topics.get(name)
+            if topic is None:
+                raise NothingToShow(f"There is no topic {name} in {self.path}.")
+            for partition in selection.partitions or range(len(topic.logs)):
+                if partition >= len(topic.logs):
+                    raise NothingToShow(f"Topic {name} has no partition {partition}, only {len(topic.logs)} of them.")
+                places.append((topic, partition))
+        for topic, partition in places:
+            yield PartitionLog(topic, partition, self.reader.log(topic.logs[partition]))
+
+
+@contextmanager
+def dump_source(path: Path) -> Iterator[DumpSource]:
+    """Open a directory to look at it. DataDirectoryError, CatalogError or UnreadableRecords says why not."""
+    check_format(path)
+    # The catalog first: so every committed offset in it is one that the records, seen later, have.
+    image = read_image(path / "catalog.sqlite")
+    with OfflineReader(path / "records") as reader:
+        yield DumpSource(path, image, reader)
+
+
+def since(text: str) -> int:
+    """A moment in milliseconds, from a duration until now ("10m"), an ISO time (UTC where it says nothing else), or
+    milliseconds. ValueError if it is none of them."""
+    if ago := _AGO.fullmatch(text):
+        return int(time.time() * 1000 - float(ago[1]) * _UNITS_MS[ago[2]])
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a time, nor milliseconds, nor a duration like 10m") from None
+    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,316 @@
+"""The records of a data directory, read from outside: after a stop, after a crash, in a copy, or beside the broker.
+
+What is seen is one moment, the write-ahead log included. Nothing is written into the directory, not even what RocksDB
+and rocksdict write there when they are only to read: they are given a temporary folder of their own, in which a copy of
+the manifest leads to the files where they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from struct import error as StructError
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from rocksdict import AccessType, DBPath, Options, Rdict, RdictIter
+
+from chronik.log import aborted as aborted_index
+from chronik.log import epochs as leader_epochs
+from chronik.log import producers as producer_states
+from chronik.log import segments as log_segments
+from chronik.log.aborted import AbortedTransaction
+from chronik.log.epochs import Epochs
+from chronik.log.producers import ProducerState
+from chronik.log.segments import Segment, index_of
+from chronik.store.rocks import keys
+from chronik.store.rocks.options import STATE_FAMILY, bounded_reads
+from chronik.terms import NO_OFFSET, LogId, ProducerId
+
+_ATTEMPTS = 8
+_OPEN_FILES_LEFT = 128
+"""Of the files that the process may have open, those that are not RocksDB's."""
+
+
+class UnreadableRecords(Exception):
+    """RocksDB cannot read something; the message is the end of a sentence: what it says."""
+
+
+@dataclass(slots=True)
+class StoredLog:
+    """What the state rows say of one log. Offsets: `start` is the first readable, `end` the next to assign."""
+
+    log: LogId
+    start: int = 0
+    end: int = 0
+    segments: list[Segment] = field(default_factory=list)
+    epochs: Epochs = ()
+    producers: list[ProducerState] = field(default_factory=list)
+    aborted: list[AbortedTransaction] = field(default_factory=list)
+    damaged_kinds: list[int] = field(default_factory=list)
+    """Kinds of rows (`keys.STATE_`...) that could not be decoded."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all batches, those below the start included that are in its segment."""
+        return sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def last_stable(self) -> int:
+        """The first offset of the oldest open transaction, else the end."""
+        opened = [state.open_first_offset for state in self.producers if state.open_first_offset != NO_OFFSET]
+        return max(self.start, min([self.end, *opened]))
+
+
+class StoredBatch(NamedTuple):
+    """A batch as it lies there, under the base offset of its key."""
+
+    base_offset: int
+    data: bytes
+
+
+class IndexEntry(NamedTuple):
+    """What the index says of the batch with that base offset."""
+
+    base_offset: int
+    last_offset: int
+    max_timestamp: int
+    size_bytes: int
+
+
+class Place(NamedTuple):
+    """Where keys of the default family lie: `kind` is INDEX or BATCH."""
+
+    chunk: int
+    kind: int
+    log: LogId
+
+
+class OfflineReader:
+    """An open view. Close it, or use it as a context manager. Every method can raise UnreadableRecords."""
+
+    def __init__(self, records: Path) -> None:
+        """Open `records`, the RocksDB folder of a data directory."""
+        if not (records / "CURRENT").is_file():
+            raise UnreadableRecords(f"there is no database in {records}")
+        self._records = records.absolute()
+        self._folder = TemporaryDirectory(prefix="chronik-")
+        try:
+            self._data = self._open()
+            self._state = self._data.get_column_family(STATE_FAMILY)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._state.close()
+        self._data.close()
+        self._folder.cleanup()
+
+    # State rows
+
+    def logs(self) -> list[LogId]:
+        """All logs that have state rows."""
+        found: list[LogId] = []
+        options = bounded_reads(keys.LOG_PREFIX.pack(keys.ENGINE))
+        rows = self._state.iter(options)
+        rows.seek(b"")
+        while rows.valid():
+            (log,) = keys.LOG_PREFIX.unpack_from(rows.key())
+            found.append(LogId(log))
+            rows.seek(keys.LOG_PREFIX.pack(log + 1))
+        _check(rows)
+        return found
+
+    def log(self, log: LogId) -> StoredLog:
+        """What there is of a log; an empty one if nothing is."""
+        stored = StoredLog(log)
+        for key, value in self._rows(self._state, keys.LOG_PREFIX.pack(log), keys.LOG_PREFIX.pack(log + 1)):
+            _, kind, suffix = keys.STATE_KEY.unpack(key)
+            try:
+                _add_row(stored, kind, suffix, value)
+            except (StructError, ValueError, IndexError):
+                stored.damaged_kinds.append(kind)
+        stored.end = max(stored.start, stored.segments[-1].end_offset if stored.segments else 0)
+        return stored
+
+    def newest_chunk(self) -> int:
+        """The number of the newest chunk; -1 if there was none."""
+        key = keys.state_key(keys.ENGINE, keys.ENGINE_CHUNK)
+        for _, value in self._rows(self._state, key, key + b"\x00"):
+            return int(keys.NUMBER.unpack(value)[0])
+        return -1
+
+    def garbage(self) -> set[tuple[int, LogId]]:
+        """The (chunk, log) in which there may be deleted batches."""
+        first = keys.state_key(keys.ENGINE, keys.ENGINE_GARBAGE)
+        rows = self._rows(self._state, first, keys.state_key(keys.ENGINE, keys.ENGINE_GARBAGE + 1))
+        suffixes = [keys.STATE_KEY.unpack(key)[2] for key, _ in rows]
+        return {(suffix >> 32, LogId(suffix & 0xFFFFFFFF)) for suffix in suffixes}
+
+    # Batches
+
+    def batches(self, stored: StoredLog, start: int = 0, end: int = keys.MAX_OFFSET) -> Iterator[StoredBatch]:
+        """The batches that have offsets in [start, end), in order."""
+        for segment in stored.segments[index_of(stored.segments, start) :]:
+            if segment.base_offset >= end:
+                return
+            yield from self.batches_of(stored.log, segment, start, end)
+
+    def batches_of(
+        self, log: LogId, segment: Segment, start: int = 0, end: int = keys.MAX_OFFSET
+    ) -> Iterator[StoredBatch]:
+        """The same of one segment."""
+        first = keys.batch_key(segment.chunk, log, segment.base_offset)
+        options = bounded_reads(keys.batch_key(segment.chunk, log, min(segment.end_offset, end)))
+        rows = self._data.iter(options)
+        if start > segment.base_offset:
+            rows.seek_for_prev(keys.batch_key(segment.chunk, log, start))
+        if start <= segment.base_offset or not rows.valid() or rows.key() < first:
+            rows.seek(first)
+        while rows.valid():
+            yield StoredBatch(keys.DATA_KEY.unpack(rows.key())[3], rows.value())
+            rows.next()
+        _check(rows)
+
+    def index_of(self, log: LogId, segment: Segment) -> Iterator[IndexEntry]:
+        """The index entries of one segment."""
+        first = keys.index_key(segment.chunk, log, segment.base_offset)
+        for key, value in self._rows(self._data, first, keys.index_key(segment.chunk, log, segment.end_offset)):
+            yield IndexEntry(keys.DATA_KEY.unpack(key)[3], *keys.INDEX_VALUE.unpack(value))
+
+    def places(self) -> Iterator[Place]:
+        """Every place that has keys."""
+        rows = self._data.iter()
+        rows.seek(b"")
+        while rows.valid():
+            chunk, kind, log, _ = keys.DATA_KEY.unpack(rows.key())
+            yield Place(chunk, kind, LogId(log))
+            rows.seek(keys.DATA_KEY.pack(chunk, kind, log, 2**64 - 1))
+        _check(rows)
+
+    def offsets_outside(self, place: Place, segments: Sequence[Segment]) -> Iterator[int]:
+        """The base offsets of the keys in that place that are in none of the segments (ascending)."""
+        chunk, kind, log = place
+        options = bounded_reads(keys.DATA_KEY.pack(chunk, kind, log, 2**64 - 1))
+        rows = self._data.iter(options)
+        rows.seek(keys.DATA_KEY.pack(chunk, kind, log, 0))
+        for segment in segments:
+            while rows.valid() and (offset := keys.DATA_KEY.unpack(rows.key())[3]) < segment.base_offset:
+                yield offset
+                rows.next()
+            rows.seek(keys.DATA_KEY.pack(chunk, kind, log, segment.end_offset))
+        while rows.valid():
+            yield keys.DATA_KEY.unpack(rows.key())[3]
+            rows.next()
+        _check(rows)
+
+    def _rows(self, family: Rdict, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        options = bounded_reads(end)  # a local, as an iterator needs them as long as it lives
+        rows = family.iter(options)
+        rows.seek(first)
+        while rows.valid():
+            yield rows.key(), rows.value()
+            rows.next()
+        _check(rows)
+
+    # Opening
+
+    def _open(self) -> Rdict:
+        """A broker may flush and delete files while they are being opened. It shows: then all begins anew."""
+        for attempt in range(_ATTEMPTS):
+            before = _file_names(self._records)
+            try:
+                data = self._attempt(attempt, AccessType.read_only(False))
+            except Exception as error:  # rocksdict raises plain Exceptions
+                if before == _file_names(self._records):
+                    raise UnreadableRecords(_said(error)) from error
+                continue
+            if not _write_ahead_logs(before) - _file_names(self._records):
+                return data
+            # What that log held was flushed after the manifest was read: it would be missing.
+            data.close()
+        try:
+            # A broker that writes so fast has to be followed. Only here, as this way shows an older state where a file
+            # is missing, instead of saying so.
+            return self._attempt(_ATTEMPTS, AccessType.secondary(f"{self._folder.name}/own"))
+        except Exception as error:
+            raise UnreadableRecords(_said(error)) from error
+
+    def _attempt(self, number: int, access: AccessType) -> Rdict:
+        folder = Path(self._folder.name) / str(number)
+        folder.mkdir()
+        manifest = (self._records / "CURRENT").read_text(encoding="ascii").strip()
+        (folder / "CURRENT").write_text(manifest + "\n", encoding="ascii")
+        shutil.copyfile(self._records / manifest, folder / manifest)
+        options = self._options()
+        return Rdict(str(folder), options, {STATE_FAMILY: self._options()}, access)
+
+    def _options(self) -> Options:
+        options = Options(raw_mode=True)
+        options.set_db_paths([DBPath(str(self._records), 2**62)])
+        options.set_wal_dir(str(self._records))
+        options.set_max_open_files(_open_files(self._records))
+        options.set_skip_stats_update_on_db_open(True)
+        options.set_stats_dump_period_sec(0)
+        return options
+
+
+def _add_row(stored: StoredLog, kind: int, suffix: int, value: bytes) -> None:
+    match kind:
+        case keys.STATE_START:
+            (stored.start,) = keys.NUMBER.unpack(value)
+        case keys.STATE_SEGMENT:
+            stored.segments.append(log_segments.decode(suffix, value))
+        case keys.STATE_EPOCHS:
+            stored.epochs = leader_epochs.decode(value)
+        case keys.STATE_PRODUCER:
+            stored.producers.append(producer_states.decode(ProducerId(suffix), value))
+        case keys.STATE_ABORTED:
+            stored.aborted.append(aborted_index.decode(value))
+        case _:
+            pass  # a kind that a later format may add
+
+
+def _check(rows: RdictIter) -> None:
+    """A file that cannot be read ends an iterator like the last key does: only its status tells them apart."""
+    try:
+        rows.status()
+    except Exception as error:
+        raise UnreadableRecords(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """RocksDB's message, on one line and without a full stop."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _file_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _write_ahead_logs(names: set[str]) -> set[str]:
+    return {name for name in names if name.endswith(".log")}
+
+
+def _open_files(records: Path) -> int:
+    """How many files RocksDB may keep open: all (-1) if the system allows it, since a file that is open can still be
+    read after the broker has deleted it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return -1
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OPEN_FILES_LEFT
+    return -1 if sum(1 for _ in records.glob("*.sst")) <= allowed else max(allowed, 64)
