@@ -72,7 +72,7 @@ class Broker:
         """Lock and open a data directory, creating it if need be. DataDirectoryError or CatalogError says why not, in
         one sentence. `subscribed_topics` reads consumers' metadata for the group coordinator."""
         directory = DataDirectory.open(path)
-        catalog = None
+        catalog = store = None
         try:
             catalog = Catalog.open(directory.catalog, synchronous="FULL")
             store = RocksEngine(directory.records, settings.store)
@@ -80,6 +80,8 @@ class Broker:
             broker = cls(directory, settings, catalog, store, subscribed_topics)
             await broker._start()
         except BaseException:
+            if store is not None:
+                await store.close()
             if catalog is not None:
                 catalog.close()
             directory.close()

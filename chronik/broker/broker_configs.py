@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-
-import anyio
 
 from chronik.changes import BrokerConfigsSet, Change, GroupConfigsSet
 from chronik.configs.layers import BrokerConfigs, broker_configs, effective_settings
@@ -27,7 +26,7 @@ class DynamicConfigs:
     def __init__(self, settings: BrokerSettings, catalog: Catalog, static: Mapping[str, str]) -> None:
         self._started_with = settings
         self._catalog = catalog
-        self._lock = anyio.Lock()
+        self._lock = asyncio.Lock()
         self._groups = {group_id: dict(configs) for group_id, configs in catalog.image.group_configs.items()}
         self.broker: BrokerConfigs = broker_configs(settings, catalog.image.broker_configs, static)
         """Replaced, not changed, by an alteration."""

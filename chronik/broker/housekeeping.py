@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from chronik.broker.broker import Broker
 
 PRODUCER_CHECK_INTERVAL_MS = 600_000
+_REST_S = 1.0
+"""Before anything is done: a start has more urgent work."""
 _LOGS_A_STEP = 100
 """Logs that are looked at without letting others have the loop."""
 
@@ -24,43 +26,50 @@ class Housekeeping:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin; each task first waits for its interval."""
-        settings = self._broker.settings
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._retention_rounds(settings.log_retention_check_interval_ms / 1000)),
-            loop.create_task(
-                self._every(settings.offsets_retention_check_interval_ms, self._broker.groups.expire_offsets)
-            ),
-            loop.create_task(self._every(PRODUCER_CHECK_INTERVAL_MS, self._expire_producers)),
-        ]
+        """Begin; each kind of work first waits for its interval."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End the tasks; what one is doing is finished by the stores or not begun."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End; what is being done is finished by the stores or not begun."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(interval_ms / 1000)
-            await self._guarded(work)
+    async def _run(self) -> None:
+        await asyncio.sleep(_REST_S)
+        # Not at the top: it costs a start 18 ms, and nothing here is urgent.
+        import anyio
 
-    async def _retention_rounds(self, interval_s: float) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._retention_rounds)
+            tasks.start_soon(self._offset_rounds)
+            tasks.start_soon(self._producer_rounds)
+
+    async def _retention_rounds(self) -> None:
         """At the interval, and whenever the store has filled another chunk: a fast writer must not outrun its limit."""
         filled = self._broker.store.filled
         while True:
             try:
-                async with asyncio.timeout(interval_s):
+                async with asyncio.timeout(self._broker.settings.log_retention_check_interval_ms / 1000):
                     await filled.wait()
             except TimeoutError:
                 pass
             filled.clear()
             await self._guarded(self._retain)
             await self._guarded(self._reclaim)
+
+    async def _offset_rounds(self) -> None:
+        while True:
+            await asyncio.sleep(self._broker.settings.offsets_retention_check_interval_ms / 1000)
+            await self._guarded(self._broker.groups.expire_offsets)
+
+    async def _producer_rounds(self) -> None:
+        while True:
+            await asyncio.sleep(PRODUCER_CHECK_INTERVAL_MS / 1000)
+            await self._guarded(self._expire_producers)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import anyio
+import asyncio
 
 from chronik.changes import ProducerIdsReserved
 from chronik.store.sql.catalog import Catalog
@@ -19,7 +19,7 @@ class ProducerIds:
         self._catalog = catalog
         self._next = int(catalog.image.next_producer_id)
         self._end = self._next
-        self._lock = anyio.Lock()
+        self._lock = asyncio.Lock()
 
     async def new(self) -> ProducerId:
         """An id that nobody had before. CatalogError when no block can be reserved."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import anyio
 
 from chronik.changes import (
     Change,
@@ -83,7 +82,7 @@ class Topics:
         self._catalog = catalog
         self._store = store
         self._broker_epoch = broker_epoch
-        self._lock = anyio.Lock()
+        self._lock = asyncio.Lock()
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[TopicId, Topic] = {}
         self._folded: dict[str, set[str]] = {}
