@@ -5,7 +5,7 @@ Most specific first: dynamic for this node, dynamic for the cluster, static (the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any
@@ -27,20 +27,19 @@ ON_A_SINGLE_NODE: Mapping[str, str] = {
 """What is true of every chronik and not Kafka's default."""
 
 
-def _field_names(settings: type[BrokerSettings | TopicConfig]) -> set[str]:
-    return {field_.name for field_ in fields(settings)}
-
-
 _MS_PER_UNIT = {"hours": 3_600_000, "minutes": 60_000}
 
-_SETTINGS = {name: name.replace(".", "_") for name in BROKER if name.replace(".", "_") in _field_names(BrokerSettings)}
-"""Broker config -> the field of `BrokerSettings` that holds it, for all that have one of their own."""
-del _SETTINGS["listeners"]  # not one value
 
-_TOPIC_FIELDS = {name: name.replace(".", "_") for name in TOPIC if name.replace(".", "_") in _field_names(TopicConfig)}
-"""Topic config -> the field of `TopicConfig`; cleanup.policy has two."""
+def _held(names: Iterable[str], settings: type[BrokerSettings | TopicConfig]) -> dict[str, str]:
+    """Kafka's name -> the field of `settings` that holds the value, for those that have one of their own."""
+    single = {field_.name for field_ in fields(settings)} - {"listeners"}
+    return {name: name.replace(".", "_") for name in names if name.replace(".", "_") in single}
 
+
+_SETTINGS = _held(BROKER, BrokerSettings)
+_TOPIC_FIELDS = _held(TOPIC, TopicConfig)
 _CLEANUP_POLICY = "cleanup.policy"
+"""Held in two fields."""
 
 
 class ConfigSource(IntEnum):

@@ -111,8 +111,9 @@ def _check_together(after: BrokerConfigs) -> None:
             "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides "
             "property is set."
         )
-    if after.number("max.connection.creation.rate") == 0:
-        _refuse("Invalid max.connection.creation.rate 0")
+    for name in ("max.connections", "max.connection.creation.rate"):
+        if after.number(name) == 0:
+            _refuse(f"Invalid {name} 0")
 
 
 def _check_threads(before: BrokerConfigs, after: BrokerConfigs) -> None:
