@@ -118,7 +118,8 @@ class GroupSaved:
 
 @dataclass(frozen=True, slots=True)
 class GroupDeleted:
-    """A group is gone, with all its offsets, those that are staged in transactions too, and its configs."""
+    """A group is gone, with all its offsets, those that are staged in transactions too. Its configs stay, as in Kafka:
+    they are for whoever uses the name next."""
 
     group_id: str
 

@@ -196,7 +196,6 @@ class Model:
 
     def group_deleted(self, change: GroupDeleted) -> None:
         self.groups.pop(change.group_id, None)
-        self.group_configs.pop(change.group_id, None)
         self.offsets = {key: value for key, value in self.offsets.items() if key[0] != change.group_id}
         for one in self.transactions.values():
             one.staged = {key: value for key, value in one.staged.items() if key[0] != change.group_id}

@@ -164,7 +164,7 @@ def _writes_of(change: Change) -> Iterator[Write]:
         case ProducerIdsReserved():
             yield _RAISE_COUNTER, {"name": "next_producer_id", "value": change.next_producer_id}
         case GroupDeleted():
-            for clear in (_DELETE_GROUP, _CLEAR_OFFSETS, _CLEAR_STAGED_OFFSETS, _CLEAR_GROUP_CONFIGS):
+            for clear in (_DELETE_GROUP, _CLEAR_OFFSETS, _CLEAR_STAGED_OFFSETS):
                 yield clear, {"group_id": change.group_id}
         case OffsetsDeleted():
             for topic_id, partition in change.partitions:
