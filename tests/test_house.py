@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "chronik"
 
-GROUND = ("terms", "errors", "settings", "configs", "changes", "decision")
+GROUND = ("terms", "errors", "settings", "configs", "changes", "decision", "patterns")
 """The ground's files, in the order in which they may import each other."""
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
