@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 _RUN = "run"
 """The catalog's property that tells how the last run ended: "clean", or the boot in which it began."""
 _CLEAN = "clean"
+_COPIED = "copied"
+COPIED = {_RUN: _COPIED}
+"""What the catalog of a backup says instead."""
 
 _DURABILITY = {
     DurabilityMode.STRICT: {Acks.ALL: Durability.SYNCED, Acks.LEADER: Durability.SYNCED, Acks.NONE: Durability.WRITTEN},
@@ -118,13 +121,16 @@ class Broker:
 
 
 async def _begin_run(catalog: Catalog) -> None:
-    """Raise the leader epoch if the machine went down under the last run: records that were acknowledged without an
-    fsync (acks=1) may be gone, and consumers find out by the epoch (KIP-320)."""
+    """Raise the leader epoch if the machine went down under the last run, or if the directory is a backup: records that
+    were acknowledged may be gone, and consumers find out by the epoch (KIP-320)."""
     last = catalog.image.properties.get(_RUN, _CLEAN)
     boot = boot_id()
     if last not in (_CLEAN, boot):
         epoch = catalog.image.leader_epoch + 1
-        _log.warning("The machine went down while the last broker ran: the leader epoch is now %d.", epoch)
+        if last == _COPIED:
+            _log.info("The data directory comes from a backup: the leader epoch is now %d.", epoch)
+        else:
+            _log.warning("The machine went down while the last broker ran: the leader epoch is now %d.", epoch)
         await catalog.persist([LeaderEpochBumped(epoch)])
         catalog.image.leader_epoch = epoch
     if last != boot:

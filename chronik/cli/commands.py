@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from chronik import __version__
+from chronik.cli.backup import backup, reset, restore, verify
+from chronik.cli.client.app import add_client_commands
 from chronik.cli.dump import dump
 from chronik.cli.run_options import OPTIONS, BadOption, Option
 
@@ -75,6 +77,11 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 
 app.command()(dump)
+add_client_commands(app)
+app.command()(backup)
+app.command()(restore)
+app.command()(verify)
+app.command()(reset)
 vars(run)["__signature__"] = inspect.Signature([_parameter(option) for option in OPTIONS])
 app.command(
     help="Start a broker in the foreground.\n\n"

@@ -95,6 +95,11 @@ def dump(
     raise typer.Exit(_run(request))
 
 
+def run_verify(directory: Path) -> int:
+    """`dump --verify` with its defaults; the exit code."""
+    return _run(Request(directory, What.VERIFY, (), (), None, None, None, None, Output.TABLE, None))
+
+
 def _what(flags: dict[What, bool], has_topic: bool) -> What:
     chosen = [what for what, is_set in flags.items() if is_set]
     if len(chosen) > 1:

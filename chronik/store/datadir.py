@@ -9,6 +9,7 @@ catalog.sqlite   SQLite
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,14 @@ class DataDirectory:
         lock.write(str(os.getpid()))
         lock.flush()
         return cls(path, lock)
+
+    def empty(self) -> None:
+        """Delete everything that a broker keeps here; nobody may have it open. OSError leaves a part of it."""
+        # The records first: a new catalog numbers its logs anew, and must not find old ones.
+        if self.records.exists():
+            shutil.rmtree(self.records)
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            self.catalog.with_name(self.catalog.name + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Release the lock."""

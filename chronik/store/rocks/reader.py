@@ -119,6 +119,10 @@ class OfflineReader:
         self._data.close()
         self._folder.cleanup()
 
+    def table_files(self) -> set[str]:
+        """The names of the table files that hold what is seen; older and unfinished ones may lie beside them."""
+        return {Path(file["name"]).name for file in self._data.live_files()}
+
     # State rows
 
     def logs(self) -> list[LogId]:

@@ -81,7 +81,7 @@ def load(connection: sqlite3.Connection) -> CatalogImage:
 def read_image(path: Path) -> CatalogImage:
     """Read a catalog that somebody else may be writing, without changing it. CatalogError says why not."""
     try:
-        with closing(_open_to_read(path)) as connection:
+        with closing(open_to_read(path)) as connection:
             revision = revision_of(connection, path)
             if revision is None:
                 raise CatalogError(f"{path} is empty.")
@@ -92,7 +92,8 @@ def read_image(path: Path) -> CatalogImage:
         raise CatalogError(f"The catalog {path} cannot be read: {error}.") from error
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a catalog that somebody else may be writing. CatalogError if there is none, what sqlite3 and files raise."""
     if not path.is_file():
         raise CatalogError(f"There is no catalog {path}.")
     if _beside(path, "-shm").exists():

@@ -1,0 +1,302 @@
+"""A copy of a data directory as it is at one moment, taken from outside: of a stopped broker, or beside a running one.
+
+The copy is what a killed broker would have left at that moment, records and catalog alike, so a start on it is an
+ordinary recovery: no committed offset lies beyond its log, and no transaction is decided in one and not in the other.
+
+- The catalog stands still while we hold SQLite's write lock; who wants to commit waits, for milliseconds. A second
+  connection begins to read meanwhile, and goes on to see that moment afterwards.
+- Under the lock the record store's files are got hold of. RocksDB's table files never change, so a hard link or an open
+  file will do; its manifest and its logs only grow, so their lengths of that moment will. A file that the manifest
+  needs can be deleted only after the manifest has grown: if it has, what is new is got hold of too, and so on.
+- What takes time, copying, comes after the lock.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from chronik.store.datadir import FORMAT_VERSION, check_format
+from chronik.store.rocks.reader import OfflineReader, UnreadableRecords
+from chronik.store.sql import image, schema
+from chronik.store.sql.problems import CatalogError
+
+CATALOG, RECORDS, FORMAT = "catalog.sqlite", "records", "format"
+
+_LOCK_S = 30.0
+"""How long the write lock is waited for: a busy broker commits all the time."""
+_HELD_S = 3.0
+"""For which the lock is held at the most; the broker's own commits give up after five seconds."""
+_COPY_BYTES = 4 * 1024 * 1024
+_NOT_COPIED = ("LOCK", "LOG", "CURRENT", "MANIFEST-")
+"""RocksDB's files that a copy does not need, or gets in another way."""
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes were copied since the last call, and how many there are in all."""
+
+
+class BackupError(Exception):
+    """No copy could be made; the message is one sentence for a person."""
+
+
+class Copied(NamedTuple):
+    """What a copy is made of."""
+
+    linked_bytes: int
+    """Of table files that are shared with the source: hard links."""
+    copied_bytes: int
+    held_s: float
+    """For how long nobody could commit to the catalog."""
+
+
+def copy_directory(
+    source: Path,
+    target: Path,
+    *,
+    links: bool = True,
+    lasting: bool = True,
+    properties: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Copied:
+    """Copy a data directory to `target`, which must not exist, or be an empty folder.
+
+    `links`: share RocksDB's table files where the file system can. `lasting`: see that the copy can be opened, and
+    fsync it. `properties` are written into the copy's catalog. Errors: BackupError, CatalogError, DataDirectoryError;
+    then `target` is as it was.
+    """
+    check_format(source)
+    records = source / RECORDS
+    if not (records / "CURRENT").is_file():
+        raise BackupError(f"There are no records in {source}.")
+    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise BackupError(f"{target} is not empty.")
+        (partial / RECORDS).mkdir(parents=True)
+        with ExitStack() as files:
+            taken = _Records(records, partial / RECORDS, files, links=links)
+            taken.attempt()  # the most of it, before anybody has to wait
+            with _catalog_at_rest(source / CATALOG) as reading:
+                began = time.perf_counter()
+                _take(taken)
+                reading.release()
+                held_s = time.perf_counter() - began
+            files.callback(reading.snapshot.close)
+            copied = taken.write(progress or _silent)
+            copied += _write_catalog(reading.snapshot, partial / CATALOG, properties or {})
+            (partial / FORMAT).write_text(f"{FORMAT_VERSION}\n", encoding="ascii")
+            if lasting:
+                _prune(partial / RECORDS)
+                _sync_tree(partial)
+            linked = taken.linked_bytes()
+        if target.exists():
+            target.rmdir()  # on Windows nothing is renamed over it
+        partial.rename(target)
+        if lasting:
+            schema.sync_folder(target.parent)
+    except OSError as error:
+        raise BackupError(_said(error, target)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Copied(linked, copied, held_s)
+
+
+# The catalog
+
+
+class _AtRest(NamedTuple):
+    """A catalog that nobody can write to, and a view of it that stays when somebody can again."""
+
+    lock: sqlite3.Connection | None
+    snapshot: sqlite3.Connection
+
+    def release(self) -> None:
+        """Let others write."""
+        if self.lock is not None:
+            self.lock.rollback()
+
+
+@contextmanager
+def _catalog_at_rest(path: Path) -> Iterator[_AtRest]:
+    """Hold the write lock until `release`. The snapshot is the caller's to close. CatalogError."""
+    if not path.is_file():
+        raise CatalogError(f"There is no catalog {path}.")
+    try:
+        with ExitStack() as stack:
+            lock = _write_lock(path, stack)
+            snapshot = image.open_to_read(path)
+            try:
+                snapshot.execute("BEGIN")
+                snapshot.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                yield _AtRest(lock, snapshot)
+            except BaseException:
+                snapshot.close()
+                raise
+    except sqlite3.Error as error:
+        raise CatalogError(f"The catalog {path} cannot be read: {error}.") from error
+
+
+def _write_lock(path: Path, stack: ExitStack) -> sqlite3.Connection | None:
+    """None on a read-only medium, where nobody writes."""
+    lock = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
+    try:
+        lock.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return None
+        raise
+    stack.callback(lock.close)
+    return lock
+
+
+def _write_catalog(snapshot: sqlite3.Connection, target: Path, properties: Mapping[str, str]) -> int:
+    try:
+        with closing(schema.connect(target, "OFF")) as written:
+            snapshot.backup(written)
+            # One file, as after a proper stop: a broker turns write-ahead logging on again.
+            written.execute("PRAGMA journal_mode = DELETE")
+            for key, value in properties.items():
+                written.execute("INSERT OR REPLACE INTO properties (key, value) VALUES (?, ?)", (key, value))
+    except sqlite3.Error as error:
+        raise CatalogError(f"The catalog could not be copied to {target}: {error}.") from error
+    return target.stat().st_size
+
+
+# The records
+
+
+class _Records:
+    """RocksDB's files, as far as we have got hold of them. `files` closes those that are open."""
+
+    def __init__(self, source: Path, target: Path, files: ExitStack, *, links: bool) -> None:
+        self._source = source
+        self._target = target
+        self._files = files
+        self._links = links
+        self._linked: set[str] = set()
+        self._opened: dict[str, IO[bytes]] = {}
+        self._sizes: dict[str, int] = {}
+        """Of the open files: how many of their first bytes belong to the copy."""
+        self._current = ""
+
+    def attempt(self) -> bool:
+        """Get hold of everything that the manifest leads to; True if that is a moment: the manifest has not grown."""
+        self._current = self._read_current()
+        manifest = self._open(self._current)
+        manifest_size = _size(manifest)
+        try:
+            names = self._take_files()
+        except FileNotFoundError:
+            return False  # deleted since it was listed
+        if _size(manifest) != manifest_size or self._read_current() != self._current:
+            return False
+        # Only the newest log still grows, and one that was begun since would go on where it ends.
+        self._sizes = {name: _size(self._opened[name]) for name in names}
+        self._sizes[self._current] = manifest_size
+        return True
+
+    def _take_files(self) -> list[str]:
+        """The names of what is to be copied; table files that can be linked are."""
+        names = []
+        for name in os.listdir(self._source):
+            if name.startswith(_NOT_COPIED) or name.endswith(".dbtmp") or name in self._linked:
+                continue
+            if name.endswith(".sst") and name not in self._opened and self._link(name):
+                continue
+            self._open(name)
+            names.append(name)
+        return names
+
+    def _link(self, name: str) -> bool:
+        """False where the file system cannot, or lies elsewhere."""
+        if self._links:
+            try:
+                os.link(self._source / name, self._target / name)
+            except FileNotFoundError:
+                raise
+            except OSError:
+                self._links = False
+            else:
+                self._linked.add(name)
+        return self._links
+
+    def _open(self, name: str) -> IO[bytes]:
+        file = self._opened.get(name)
+        if file is None:
+            file = self._opened[name] = self._files.enter_context((self._source / name).open("rb"))
+        return file
+
+    def _read_current(self) -> str:
+        return (self._source / "CURRENT").read_text(encoding="ascii").strip()
+
+    def write(self, progress: Progress) -> int:
+        """Copy what is not linked; the number of bytes."""
+        total = sum(self._sizes.values())
+        for name, size in self._sizes.items():
+            with (self._target / name).open("wb") as out:
+                while size > 0:
+                    block = self._opened[name].read(min(size, _COPY_BYTES))
+                    if not block:
+                        raise BackupError(f"The file {name} of the records ends too early.")
+                    out.write(block)
+                    size -= len(block)
+                    progress(len(block), total)
+        (self._target / "CURRENT").write_text(self._current + "\n", encoding="ascii")
+        return total
+
+    def linked_bytes(self) -> int:
+        """Of the links that are left."""
+        paths = [self._target / name for name in self._linked]
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _take(records: _Records) -> None:
+    deadline = time.monotonic() + _HELD_S
+    while not records.attempt():
+        if time.monotonic() > deadline:
+            raise BackupError("The broker was changing its files all the time; try again when it does less.")
+
+
+def _prune(records: Path) -> None:
+    """Open the copy, and remove the table files that were being made or deleted."""
+    try:
+        with OfflineReader(records) as reader:
+            alive = reader.table_files()
+    except UnreadableRecords as error:
+        raise BackupError(f"The copied records cannot be read: {error}.") from error
+    for path in records.glob("*.sst"):
+        if path.name not in alive:
+            path.unlink()
+
+
+# Files
+
+
+def _sync_tree(folder: Path) -> None:
+    """Have everything below on the disk. Links too: their contents may be younger than their last fsync."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with open(Path(path) / name, "rb" if sys.platform != "win32" else "r+b") as file:
+                os.fsync(file.fileno())
+        schema.sync_folder(Path(path))
+
+
+def _said(error: OSError, target: Path) -> str:
+    what = error.filename2 or error.filename or target
+    return f"{what} cannot be used: {error.strerror or error}."
+
+
+def _silent(copied_bytes: int, all_bytes: int) -> None:
+    pass
