@@ -14,24 +14,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chronik.cli.run_options import BadOption, Option, nearest
-from chronik.configs.definitions import BROKER
-from chronik.configs.layers import broker_configs, effective_settings
+from chronik.configs.static import UnknownSetting, setting_names, static_settings
 from chronik.errors import KafkaError
-from chronik.settings import BrokerSettings, StoreSettings
-
-_FIELDS = {
-    field.name.replace("_", "."): field.name
-    for field in fields(BrokerSettings)
-    if field.name not in ("listeners", "advertised", "durability", "topic_defaults", "store")
-} | {"broker.rack": "rack"}
-"""Kafka's name, or ours in Kafka's form -> the field of BrokerSettings."""
-
-_STORE_FIELDS = {f"store.{field.name.replace('_', '.')}": field.name for field in fields(StoreSettings)}
+from chronik.settings import BrokerSettings
 
 
 class ConfigFile(NamedTuple):
@@ -56,7 +45,9 @@ def read_config_file(path: Path, options: Sequence[Option]) -> ConfigFile:
             value = texts.pop(name)
             found[option.name] = name, [item.strip() for item in value.split(",")] if option.repeatable else [value]
     try:
-        return ConfigFile(found, _settings(texts))
+        return ConfigFile(found, static_settings(texts))
+    except UnknownSetting as error:
+        raise BadOption(f"{path}: {error}{nearest(error.name, dict.fromkeys(setting_names()))}.") from None
     except KafkaError as error:
         raise BadOption(f"{path}: {(error.message or str(error)).rstrip('.')}.") from None
     except ValueError as error:
@@ -90,32 +81,3 @@ def _text(value: Any, place: str) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise BadOption(f"{place} is neither a text, nor a number, nor true or false, nor a list of them.")
-
-
-def _settings(texts: Mapping[str, str]) -> BrokerSettings:
-    """The settings of these broker configs. KafkaError INVALID_CONFIG or ValueError says what is wrong."""
-    changed: dict[str, Any] = {}
-    store: dict[str, int] = {}
-    static: dict[str, str] = {}
-    for name, text in texts.items():
-        if name in _STORE_FIELDS:
-            store[_STORE_FIELDS[name]] = _size(name, text)
-        elif name in BROKER:
-            value = BROKER[name].parse(text)
-            static[name] = text
-            if name in _FIELDS:
-                changed[_FIELDS[name]] = value
-        elif name in _FIELDS:
-            changed[_FIELDS[name]] = _size(name, text)
-        else:
-            known = {*BROKER, *_FIELDS, *_STORE_FIELDS}
-            raise ValueError(f"there is no setting {name}{nearest(name, dict.fromkeys(known))}")
-    settings = replace(BrokerSettings(), **changed)
-    defaults = effective_settings(settings, broker_configs(settings, {}, static)).topic_defaults
-    return replace(settings, topic_defaults=defaults, store=replace(settings.store, **store))
-
-
-def _size(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**63:
-        raise ValueError(f"{name}: {text!r} is not a whole number above 0")
-    return int(text)
