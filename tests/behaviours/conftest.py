@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.behaviours.members import Member, settle_coordinator
 from tests.broker_process import BrokerProcess, KafkaProcess
 from tests.clients.conftest import named_client as named_client
 from tests.conftest import BrokerFactory, RawFactory
 from tests.raw_client import RawClient
 
 ConfiguredBroker = Callable[..., BrokerProcess]
+NewMember = Callable[..., Member]
 
 
 @pytest.fixture
@@ -63,3 +65,21 @@ def only_chronik(on_kafka: bool) -> None:
     """Skip with --broker=kafka: the test is about something that is ours."""
     if on_kafka:
         pytest.skip("this is not Kafka's behaviour")
+
+
+@pytest.fixture(scope="module")
+def coordinator(module_broker: BrokerProcess) -> BrokerProcess:
+    """The module's broker, once it serves groups."""
+    with RawClient(module_broker.host, module_broker.port) as client:
+        settle_coordinator(client)
+    return module_broker
+
+
+@pytest.fixture
+def new_member(coordinator: BrokerProcess, raw: RawFactory) -> NewMember:
+    """Makes members with connections of their own: `new_member(group_id, ...)`, options as of Member."""
+
+    def make(group_id: str, **options: Any) -> Member:
+        return Member(raw(coordinator), group_id, **options)
+
+    return make
