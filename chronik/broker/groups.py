@@ -6,10 +6,10 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chronik.broker.clock import SteadyClock
-from chronik.changes import Change, GroupDeleted, GroupSaved
+from chronik.changes import Change, GroupDeleted, GroupSaved, OffsetCommitted
 from chronik.decision import Decision, Parked, Release, Ticket
 from chronik.errors import ErrorCode, KafkaError
 from chronik.group.classic.replies import HeartbeatReply, JoinReply, LeaveReply, SyncReply
@@ -30,6 +30,23 @@ SubscribedTopics = Callable[[bytes], "frozenset[str] | None"]
 _log = logging.getLogger(__name__)
 
 
+class CheckedCommit(NamedTuple):
+    """What a group says to a TxnOffsetCommit: the answer, and the offsets that the transaction is to keep."""
+
+    reply: CommitReply
+    offsets: tuple[OffsetCommitted, ...]
+
+
+class OpenTransactions(Protocol):
+    """What groups have to know of transactions, and transactions of groups; see `chronik.broker.transactions`."""
+
+    def unstable_offsets(self, group_id: str) -> Collection[OffsetKey]: ...
+
+    def last_staged_ms(self, group_id: str) -> int: ...
+
+    def replay(self, change: Change) -> None: ...
+
+
 class Groups:
     """Every group of this broker. Calls may wait: for their turn, for a commit of the catalog, for other members.
 
@@ -45,7 +62,11 @@ class Groups:
     ) -> None:
         self._catalog = catalog
         self._clock = SteadyClock()
-        self._coordinator = GroupCoordinator(settings, subscribed_topics, topic_name)
+        self._coordinator = GroupCoordinator(
+            settings, subscribed_topics, topic_name, unstable_offsets=self._unstable_offsets
+        )
+        self.transactions: OpenTransactions | None = None
+        """Set before anybody is served."""
         self._saving: dict[str, asyncio.Future[None]] = {}
         self._parked: dict[Ticket, asyncio.Future[Any]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -59,10 +80,11 @@ class Groups:
         self._coordinator.start(self._clock.now_ms())
         self._set_timer()
 
-    def stop(self) -> None:
-        """Fire no more timers."""
+    async def stop(self) -> None:
+        """Fire no more timers, and finish what they began."""
         if self._timer is not None:
             self._timer.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Members
 
@@ -92,7 +114,34 @@ class Groups:
 
     async def commit_offsets(self, request: CommitRequest) -> CommitReply:
         """OffsetCommit: durable on return."""
-        return await self._call(request.group_id, lambda now: self._coordinator.commit_offsets(request, now))
+
+        def decide(now: int) -> Decision[CommitReply]:
+            # Later than what waits in transactions, also by its time: when those end, the later one counts.
+            last_ms = -1 if self.transactions is None else self.transactions.last_staged_ms(request.group_id)
+            return self._coordinator.commit_offsets(request, max(now, last_ms + 1))
+
+        return await self._call(request.group_id, decide)
+
+    def check_transactional_commit(self, request: CommitRequest) -> CheckedCommit:
+        """TxnOffsetCommit, as far as the group is concerned: nothing is written, the offsets are for a transaction to
+        keep."""
+        assert request.is_transactional
+        decision = self._coordinator.commit_offsets(request, self._clock.now_ms())
+        assert not isinstance(decision.reply, Parked)
+        offsets = tuple(change for change in decision.changes if isinstance(change, OffsetCommitted))
+        return CheckedCommit(decision.reply, offsets)
+
+    def committed(self, group_id: str, key: OffsetKey) -> OffsetCommitted | None:
+        """What a group has committed in a partition."""
+        return self._coordinator.committed(group_id, key)
+
+    def replay(self, change: Change) -> None:
+        """A transaction has made this offset valid, durably."""
+        if isinstance(change, OffsetCommitted):
+            self._coordinator.replay(change)
+
+    def _unstable_offsets(self, group_id: str) -> Collection[OffsetKey]:
+        return () if self.transactions is None else self.transactions.unstable_offsets(group_id)
 
     def fetch_offsets(
         self, group_id: str, partitions: Sequence[OffsetKey] | None, *, require_stable: bool
@@ -110,8 +159,8 @@ class Groups:
 
     async def expire_offsets(self) -> None:
         """Let go of offsets and groups that nobody used for longer than the retention."""
-        for group_id, decision in self._coordinator.expire_offsets(self._clock.now_ms()):
-            await self._settle_own(GroupDecision(group_id, decision))
+        settled = [self._settle_own(own) for own in self._coordinator.expire_offsets(self._clock.now_ms())]
+        await asyncio.gather(*(task for task in settled if task is not None), return_exceptions=True)
 
     # Groups
 
@@ -131,14 +180,16 @@ class Groups:
 
     async def _call(self, group_id: str, decide: Callable[[int], Decision[Reply]]) -> Reply:
         while (saving := self._saving.get(group_id)) is not None:
-            await saving
+            await asyncio.shield(saving)
         decision = decide(self._clock.now_ms())
         reply = decision.reply
         waiting = self._park(reply.ticket) if isinstance(reply, Parked) else None
         if decision.changes:
-            await self._persist(group_id, decision)
-        self._release(decision.releases)
-        self._set_timer()
+            # Goes on when the caller is cancelled: what is decided must be written and become true, or be taken back.
+            await asyncio.shield(self._carry_out(group_id, decision))
+        else:
+            self._release(decision.releases)
+            self._set_timer()
         if waiting is None:
             assert not isinstance(reply, Parked)
             return reply
@@ -149,12 +200,21 @@ class Groups:
         future = self._parked[ticket] = asyncio.get_running_loop().create_future()
         return future
 
-    async def _persist(self, group_id: str, decision: Decision[Any]) -> None:
-        """Make the changes durable and true. KafkaError COORDINATOR_NOT_AVAILABLE if that fails: then whoever waits for
-        the outcome has been told the same."""
+    def _carry_out(self, group_id: str, decision: Decision[Any]) -> asyncio.Task[None]:
+        """Begin to make a decision with changes durable and true. From now on the group is taken if it changes itself.
+
+        The task fails with KafkaError COORDINATOR_NOT_AVAILABLE if that cannot be done: then whoever waits for the
+        outcome has been told the same.
+        """
         exclusive = any(isinstance(change, GroupSaved | GroupDeleted) for change in decision.changes)
         if exclusive:
             self._saving[group_id] = asyncio.get_running_loop().create_future()
+        task = asyncio.get_running_loop().create_task(self._persist(group_id, decision, exclusive))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _persist(self, group_id: str, decision: Decision[Any], exclusive: bool) -> None:
         try:
             await self._catalog.persist(decision.changes)
         except CatalogError as error:
@@ -166,11 +226,16 @@ class Groups:
                 self._release(self._coordinator.not_persisted(group_id, self._clock.now_ms()).releases)
             raise unavailable from error
         else:
+            now_ms = self._clock.now_ms()
             for change in decision.changes:
-                self._coordinator.replay(change)
+                self._coordinator.replay(change, now_ms)
+                if self.transactions is not None:
+                    self.transactions.replay(change)
+            self._release(decision.releases)
         finally:
             if exclusive:
                 self._saving.pop(group_id).set_result(None)
+            self._set_timer()
 
     def _release(self, releases: Iterable[Release]) -> None:
         for release in releases:
@@ -197,19 +262,21 @@ class Groups:
 
     def _tick(self) -> None:
         self._timer = None
-        for decision in self._coordinator.tick(self._clock.now_ms()):
-            task = asyncio.get_running_loop().create_task(self._settle_own(decision))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        for own in self._coordinator.tick(self._clock.now_ms()):
+            self._settle_own(own)
         self._set_timer()
 
-    async def _settle_own(self, own: GroupDecision) -> None:
+    def _settle_own(self, own: GroupDecision) -> asyncio.Task[None] | None:
         """Carry out what no call has asked for: an expired session, a rebalance that has waited long enough."""
-        try:
-            if own.decision.changes:
-                await self._persist(own.group_id, own.decision)
-        except KafkaError:
-            pass  # told and logged where it happened
-        else:
+        if not own.decision.changes:
             self._release(own.decision.releases)
-        self._set_timer()
+            return None
+        task = self._carry_out(own.group_id, own.decision)
+        task.add_done_callback(_failure_was_told)
+        return task
+
+
+def _failure_was_told(task: asyncio.Task[None]) -> None:
+    """Take note of a failure that was told and logged where it happened."""
+    if not task.cancelled():
+        task.exception()

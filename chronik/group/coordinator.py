@@ -168,10 +168,8 @@ class GroupCoordinator:
             return Decision(reply, tuple(committed))
         for change in committed:
             group.offsets.expect(change)
-        classic = group.classic
-        keeps_session = classic.state in (ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE)
-        if keeps_session and request.member_id in classic.members:
-            rebalance.expect_heartbeat(classic, request.member_id, self._step(now_ms))
+        if request.member_id in group.classic.members:
+            rebalance.expect_heartbeat(group.classic, request.member_id, self._step(now_ms))
         return Decision(reply, tuple(committed))
 
     def fetch_offsets(
@@ -185,6 +183,11 @@ class GroupCoordinator:
         is_there = group is not None and group.classic.state is not ClassicGroupState.DEAD
         stored = group.offsets if group is not None and is_there else GroupOffsets()
         return stored.fetch(partitions, self._unstable_offsets(group_id) if require_stable else ())
+
+    def committed(self, group_id: str, partition: OffsetKey) -> OffsetCommitted | None:
+        """What the group has committed in a partition, with its time."""
+        group = self._groups.get(group_id)
+        return None if group is None else group.offsets.get(partition)
 
     def delete_offsets(self, group_id: str, partitions: Sequence[OffsetKey]) -> Decision[DeleteOffsetsReply]:
         """OffsetDelete. Offsets in open transactions are not touched."""
@@ -202,7 +205,7 @@ class GroupCoordinator:
         `offsets_retention_check_interval_ms`."""
         decisions = []
         for group_id, group in self._groups.items():
-            if group.classic.is_saving:
+            if group.classic.saving is not None:
                 continue
             step = self._step(now_ms)
             self._expire(group, step)
@@ -271,7 +274,7 @@ class GroupCoordinator:
             group = self._classic(timer.group_id)
             if group is None:
                 continue
-            if group.is_saving:
+            if group.saving is not None:
                 self._timers.set(timer, now_ms + POSTPONE_MS)
                 continue
             rebalance.on_timer(group, timer, steps.setdefault(timer.group_id, self._step(now_ms)))
@@ -300,11 +303,15 @@ class GroupCoordinator:
 
     # What is written down
 
-    def replay(self, change: Change) -> None:
-        """A change is durable: it is true from now on. Changes of other rooms do not matter here."""
+    def replay(self, change: Change, now_ms: int | None = None) -> None:
+        """A change is durable: it is true from now on. Changes of other rooms do not matter here.
+
+        `now_ms` is to be given in a running broker: members could not speak while the group was being written down, so
+        their sessions start anew. Before `start` there are no sessions.
+        """
         match change:
             case GroupSaved():
-                self._apply(self._existing_or_new(change.group_id).classic, change)
+                self._apply(self._existing_or_new(change.group_id).classic, change, now_ms)
             case GroupDeleted():
                 group = self._groups.pop(change.group_id, None)
                 for timer in group.classic.timers() if group else ():
@@ -322,12 +329,16 @@ class GroupCoordinator:
             case _:
                 pass
 
-    def _apply(self, group: ClassicGroup, saved: GroupSaved) -> None:
+    def _apply(self, group: ClassicGroup, saved: GroupSaved, now_ms: int | None) -> None:
         former = list(group.members)
         group.apply(saved)
         for member_id in former:
             if member_id not in group.members:
                 self._timers.cancel(group.session_timer(member_id))
+        if now_ms is not None:
+            step = self._step(now_ms)
+            for member_id in group.members:
+                rebalance.expect_heartbeat(group, member_id, step)
 
     def not_persisted(self, group_id: str, now_ms: int) -> Decision[None]:
         """The GroupSaved or GroupDeleted of a decision could not be written.
@@ -337,7 +348,7 @@ class GroupCoordinator:
         """
         step = self._step(now_ms)
         group = self._classic(group_id)
-        if group is not None and group.is_saving:
+        if group is not None and group.saving is not None:
             rebalance.resume_after_failed_save(group, step)
         return step.decision(None)
 
@@ -359,13 +370,13 @@ class GroupCoordinator:
     def _forget_if_blank(self, group_id: str) -> None:
         """A group that nobody joined and that holds nothing leaves no trace: anybody can name any number of them."""
         group = self._groups[group_id]
-        if group.classic.is_blank and not len(group.offsets) and not group.offsets.has_in_flight:
+        if group.classic.is_blank and not len(group.offsets):
             del self._groups[group_id]
 
 
 def _check_idle(group: ClassicGroup) -> None:
     """The runtime's side of the contract. A group that is being deleted answers for itself."""
-    if group.is_saving and group.state is not ClassicGroupState.DEAD:
+    if group.saving is not None and group.state is not ClassicGroupState.DEAD:
         raise RuntimeError(f"group {group.group_id!r} is being written down")
 
 

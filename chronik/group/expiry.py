@@ -73,7 +73,7 @@ def delete_offsets(
     reads = subscriptions.readers(group)
     results = []
     for topic_id, partition in keys:
-        is_read = bool(group.members) and (reads is None or reads(topic_id))
+        is_read = reads is None or reads(topic_id)
         error = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if is_read else ErrorCode.NONE
         results.append(PartitionResult(topic_id, partition, error))
     deletable = ((result.topic_id, result.partition) for result in results if result.error is ErrorCode.NONE)
@@ -97,9 +97,9 @@ def expired_offsets(
     """
     reads: Callable[[TopicId], bool] | None = None
     empty_since_ms: int | None = None
-    if group.protocol_type and group.state is ClassicGroupState.EMPTY:
+    if group.state is ClassicGroupState.EMPTY:
         empty_since_ms = None if group.saved is None else group.saved.state_ms
-    elif group.protocol_type:
+    else:
         if group.state is not ClassicGroupState.STABLE or group.protocol_type != CONSUMER_PROTOCOL_TYPE:
             return []
         reads = subscriptions.readers(group)

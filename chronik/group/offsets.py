@@ -136,10 +136,6 @@ class GroupOffsets:
         """A commit is decided and will be replayed, unless writing it fails."""
         self._in_flight[committed.topic_id, committed.partition] = committed.commit_ms
 
-    @property
-    def has_in_flight(self) -> bool:
-        return bool(self._in_flight)
-
     def in_flight(self, now_ms: int) -> Collection[OffsetKey]:
         """Partitions with a commit on its way."""
         failed = [key for key, decided_ms in self._in_flight.items() if now_ms - decided_ms > IN_FLIGHT_MS]

@@ -61,9 +61,8 @@ class ClassicGroup:
     """Only while PreparingRebalance, coming from Empty."""
     saved: GroupSaved | None = None
     """What was written down last; None for a group that never had a completed rebalance."""
-    is_saving: bool = False
-    """A GroupSaved or GroupDeleted of this group is on its way to the disk. Until it is replayed, or given up, nothing
-    else may happen to the membership."""
+    saving: GroupSaved | GroupDeleted | None = None
+    """What is on its way to the disk. Until it is replayed, or given up, nothing else may happen to the membership."""
     _offer_counts: Counter[str] = field(default_factory=Counter)
     """Protocol name -> how many members offer it."""
 
@@ -89,7 +88,7 @@ class ClassicGroup:
     def is_blank(self) -> bool:
         """Whether nothing would be lost with the group, its offsets apart."""
         is_empty = self.state is ClassicGroupState.EMPTY
-        return is_empty and self.saved is None and not self.pending_ids and not self.is_saving
+        return is_empty and self.saved is None and not self.pending_ids
 
     @property
     def all_joined(self) -> bool:
@@ -101,15 +100,18 @@ class ClassicGroup:
         """The longest one of its members; 0 without members."""
         return max((member.rebalance_timeout_ms for member in self.members.values()), default=0)
 
+    def owner_of(self, group_instance_id: str | None) -> str | None:
+        """The id of the static member with this instance id; None if there is none."""
+        return None if group_instance_id is None else self.instances.get(group_instance_id)
+
     def check_member(self, member_id: str, group_instance_id: str | None) -> ErrorCode:
         """NONE for a member that may speak. FENCED_INSTANCE_ID if another one has taken over its instance id,
         UNKNOWN_MEMBER_ID if there is no such member or no such static member."""
-        if group_instance_id is not None:
-            owner = self.instances.get(group_instance_id)
-            if owner is None:
-                return ErrorCode.UNKNOWN_MEMBER_ID
-            if owner != member_id:
-                return ErrorCode.FENCED_INSTANCE_ID
+        owner = self.owner_of(group_instance_id)
+        if owner is not None and owner != member_id:
+            return ErrorCode.FENCED_INSTANCE_ID
+        if owner is None and group_instance_id is not None:
+            return ErrorCode.UNKNOWN_MEMBER_ID
         return ErrorCode.NONE if member_id in self.members else ErrorCode.UNKNOWN_MEMBER_ID
 
     def has_room_for(self, request: JoinRequest, max_size: int) -> bool:
@@ -119,7 +121,7 @@ class ClassicGroup:
         rejoin are refused. Ids that were handed out do not count. As opposed to Kafka, a static member that comes back
         without its member id is not taken for a new one.
         """
-        member_id = request.member_id or self.instances.get(request.group_instance_id or "", "")
+        member_id = request.member_id or self.owner_of(request.group_instance_id)
         match self.state:
             case ClassicGroupState.EMPTY | ClassicGroupState.DEAD:
                 return True
@@ -205,8 +207,8 @@ class ClassicGroup:
 
     def save(self, step: Step, change: GroupSaved | GroupDeleted) -> None:
         """Decide that this is to become of the group. It does when the change is replayed."""
-        assert not self.is_saving
-        self.is_saving = True
+        assert self.saving is None
+        self.saving = change
         step.changes.append(change)
 
     def snapshot(self, members: Iterable[MemberSaved], leader: str | None, state_ms: int) -> GroupSaved:
@@ -227,12 +229,12 @@ class ClassicGroup:
     def apply(self, saved: GroupSaved) -> None:
         """Be what is written down. Member ids that were handed out, and who has not synced yet, stay."""
         target = ClassicGroupState.STABLE if saved.members else ClassicGroupState.EMPTY
-        if not self.is_saving:
+        if self.saving is None:
             self.state = target
         elif self.state is not target:
             self.move_to(target)
         self.saved = saved
-        self.is_saving = False
+        self.saving = None
         self.generation = saved.generation
         self.protocol_type = saved.protocol_type
         self.protocol_name = saved.protocol_name

@@ -65,8 +65,9 @@ def _join_without_id(group: ClassicGroup, request: JoinRequest, suffix: str, ste
     instance_id = request.group_instance_id
     if instance_id is not None:
         member_id = f"{instance_id}-{suffix}"
-        if instance_id in group.instances:
-            return _replace_static_member(group, request, member_id, step)
+        old_id = group.owner_of(instance_id)
+        if old_id is not None:
+            return _replace_static_member(group, request, old_id, member_id, step)
         return _join_as_new(group, request, member_id, step)
     member_id = f"{request.client_id}-{suffix}"
     if not request.requires_known_member_id:
@@ -120,18 +121,18 @@ def _park(group: ClassicGroup, member_id: str, step: Step) -> JoinReply | Parked
     return step.answer_to(ticket, JoinReply)
 
 
-def _replace_static_member(group: ClassicGroup, request: JoinRequest, new_id: str, step: Step) -> JoinReply | Parked:
+def _replace_static_member(
+    group: ClassicGroup, request: JoinRequest, old_id: str, new_id: str, step: Step
+) -> JoinReply | Parked:
     """A static member is back without its member id: it gets a new one, and the old one is fenced (KIP-345).
 
     A Stable group does not rebalance for it if it would select the same protocol: the member has its old assignment.
     """
-    assert request.group_instance_id is not None
-    old_id = group.instances[request.group_instance_id]
     member = Member.joining(request, new_id, assignment=group.members[old_id].assignment)
     if group.state is ClassicGroupState.STABLE:
-        members = group.members_with(member, old_id)
-        if select_protocol([m.protocols for m in members]) == group.protocol_name:
-            return _replace_in_stable_group(group, request, new_id, members, step)
+        offers = [m.protocols for m in group.members_with(member, old_id)]
+        if select_protocol(offers) == group.protocol_name:
+            return _replace_in_stable_group(group, request, old_id, member, step)
     if (ticket := group.parked_joins.pop(old_id, None)) is not None:
         step.release(ticket, JoinReply(ErrorCode.FENCED_INSTANCE_ID, old_id))
     if (ticket := group.parked_syncs.pop(old_id, None)) is not None:
@@ -142,15 +143,14 @@ def _replace_static_member(group: ClassicGroup, request: JoinRequest, new_id: st
 
 
 def _replace_in_stable_group(
-    group: ClassicGroup, request: JoinRequest, new_id: str, members: list[Member], step: Step
+    group: ClassicGroup, request: JoinRequest, old_id: str, member: Member, step: Step
 ) -> JoinReply:
     """Nothing changes before the new id is written down, so that a failure leaves the old member as it was."""
     assert group.saved is not None
-    assert request.group_instance_id is not None
-    led = group.leader == group.instances[request.group_instance_id]
+    new_id, members = member.member_id, group.members_with(member, old_id)
+    led = group.leader == old_id
     leader = new_id if led else group.leader
-    saved_members = [member.to_saved(member.assignment) for member in members]
-    group.save(step, group.snapshot(saved_members, leader, group.saved.state_ms))
+    group.save(step, group.snapshot((m.to_saved(m.assignment) for m in members), leader, group.saved.state_ms))
     step.timers.set(group.session_timer(new_id), step.now_ms + request.session_timeout_ms)
     knows_skipping = request.supports_skip_assignment
     return JoinReply(

@@ -51,7 +51,7 @@ def leave(group: ClassicGroup, leaving: Sequence[LeavingMember], step: Step) -> 
 
 def _leave_one(group: ClassicGroup, one: LeavingMember, step: Step) -> ErrorCode:
     if not one.member_id:
-        member_id = group.instances.get(one.group_instance_id or "")
+        member_id = group.owner_of(one.group_instance_id)
         if member_id is None:
             return ErrorCode.UNKNOWN_MEMBER_ID
         remove_member(group, member_id, step)

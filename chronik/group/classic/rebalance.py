@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from chronik.changes import GroupSaved
 from chronik.errors import ErrorCode
 from chronik.group.classic.group import ClassicGroup, InitialRebalance
 from chronik.group.classic.member import Member
@@ -70,7 +71,7 @@ def _on_join_timer(group: ClassicGroup, step: Step) -> None:
     if group.state is not ClassicGroupState.PREPARING_REBALANCE:
         return
     initial = group.initial_rebalance
-    if initial is not None and initial.new_member_joined and step.now_ms < initial.last_ms:
+    if initial is not None and initial.new_member_joined:
         initial.new_member_joined = False
         next_ms = step.now_ms + step.settings.group_initial_rebalance_delay_ms
         step.timers.set(group.join_timer(), min(next_ms, initial.last_ms))
@@ -163,7 +164,7 @@ def _on_session_timer(group: ClassicGroup, member_id: str, step: Step) -> None:
     if member_id in group.pending_ids:
         withdraw_id(group, member_id, step)
         after_withdrawal(group, step)
-    elif member_id in group.members and not _is_excused(group, member_id):
+    elif member_id in group.members:
         remove_member(group, member_id, step)
         after_removal(group, step)
 
@@ -222,7 +223,7 @@ def _is_excused(group: ClassicGroup, member_id: str) -> bool:
 
 def resume_after_failed_save(group: ClassicGroup, step: Step) -> None:
     """What was to be written down was not, and the calls that waited for it are answered otherwise: undo it."""
-    group.is_saving = False
+    saving, group.saving = group.saving, None
     match group.state:
         case ClassicGroupState.COMPLETING_REBALANCE:
             for member_id in group.members:
@@ -233,6 +234,9 @@ def resume_after_failed_save(group: ClassicGroup, step: Step) -> None:
         case ClassicGroupState.DEAD:
             group.move_to(ClassicGroupState.EMPTY)
         case ClassicGroupState.STABLE | ClassicGroupState.EMPTY:
-            pass  # a static member was to get a new id, and keeps the old one
+            # A static member was to get a new id. It keeps the old one.
+            for saved in saving.members if isinstance(saving, GroupSaved) else ():
+                if saved.member_id not in group.members:
+                    step.timers.cancel(group.session_timer(saved.member_id))
         case _:
             assert_never(group.state)

@@ -27,13 +27,13 @@ def sync(group: ClassicGroup, request: SyncRequest, step: Step) -> SyncReply | P
         case ClassicGroupState.PREPARING_REBALANCE:
             return SyncReply(ErrorCode.REBALANCE_IN_PROGRESS)
         case ClassicGroupState.COMPLETING_REBALANCE if request.member_id == group.leader:
-            _has_synced(group, request.member_id, step)
+            group.pending_syncs.discard(request.member_id)
             return _assign(group, dict(request.assignments), step)
         case ClassicGroupState.COMPLETING_REBALANCE:
-            _has_synced(group, request.member_id, step)
+            group.pending_syncs.discard(request.member_id)
             return _park(group, request.member_id, step)
         case ClassicGroupState.STABLE:
-            _has_synced(group, request.member_id, step)
+            group.pending_syncs.discard(request.member_id)
             expect_heartbeat(group, request.member_id, step)
             return _synced(group, group.members[request.member_id].assignment)
         case ClassicGroupState.EMPTY | ClassicGroupState.DEAD:
@@ -55,12 +55,6 @@ def _check(group: ClassicGroup, request: SyncRequest) -> ErrorCode:
     if request.protocol_name not in (None, group.protocol_name):
         return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
     return ErrorCode.NONE
-
-
-def _has_synced(group: ClassicGroup, member_id: str, step: Step) -> None:
-    group.pending_syncs.discard(member_id)
-    if not group.pending_syncs:
-        step.timers.cancel(group.sync_timer())
 
 
 def _park(group: ClassicGroup, member_id: str, step: Step) -> Parked:
