@@ -156,10 +156,11 @@ def _show(request: Request) -> int:
 
 
 def _selection(request: Request) -> Selection:
-    from chronik.cli.dump_source import Selection, since
+    from chronik.cli.dump_source import Selection
+    from chronik.cli.times import moment_ms
 
     try:
-        since_ms = None if request.since is None else since(request.since)
+        since_ms = None if request.since is None else moment_ms(request.since)
     except ValueError as error:
         raise BadOption(f"--since: {error}.") from None
     return Selection(request.topics, request.partitions, request.start, request.end, since_ms)

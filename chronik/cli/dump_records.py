@@ -13,10 +13,10 @@ from chronik.batch.header import CRC_FROM, HEADER_BYTES, BatchHeader, MalformedB
 from chronik.batch.records import read_records
 from chronik.cli.dump_source import DumpSource, PartitionLog, Selection
 from chronik.cli.format_string import FormattedRecord
-from chronik.cli.output import Row, View, moment, printable
+from chronik.cli.output import Row, View, moment
+from chronik.cli.record_view import RECORD_COLUMNS, record_row
 from chronik.store.rocks.reader import StoredBatch
 
-RECORD_COLUMNS = ("TOPIC", "PARTITION", "OFFSET", "TIME", "KEY", "VALUE", "HEADERS")
 BATCH_COLUMNS = (
     *("TOPIC", "PARTITION", "BASE", "LAST", "RECORDS", "BYTES", "CODEC", "PRODUCER", "EPOCH", "SEQUENCE", "FLAGS"),
     *("LEADER EPOCH", "MAX TIME", "CRC"),
@@ -39,7 +39,7 @@ def records(source: DumpSource, selection: Selection, complain: Complain) -> Ite
 
 def record_view(found: Iterator[FormattedRecord]) -> View:
     """Records as lines and objects."""
-    return View(RECORD_COLUMNS, map(_record_row, found))
+    return View(RECORD_COLUMNS, map(record_row, found))
 
 
 def batch_view(source: DumpSource, selection: Selection) -> View:
@@ -86,21 +86,6 @@ def _records_of(
 
 def _crc_is_right(batch: StoredBatch, header: BatchHeader) -> bool:
     return crc32c(memoryview(batch.data)[CRC_FROM:]) == header.crc
-
-
-def _record_row(record: FormattedRecord) -> Row:
-    topic, partition, offset, time_ms, key, value, headers = record
-    shown = ",".join(f"{name}={'null' if data is None else printable(data)}" for name, data in headers)
-    facts = {
-        "topic": topic,
-        "partition": partition,
-        "offset": offset,
-        "timestamp": time_ms,
-        "key": key,
-        "value": value,
-        "headers": [{"key": name, "value": data} for name, data in headers],
-    }
-    return Row(facts, [(topic, partition, offset, moment(time_ms), key, value, shown)])
 
 
 def _batch_row(part: PartitionLog, batch: StoredBatch) -> Row:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from chronik.store.datadir import check_format
 from chronik.store.rocks.reader import OfflineReader, StoredLog
 from chronik.store.sql.image import CatalogImage, TopicImage, read_image
-
-_AGO = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class NothingToShow(Exception):
@@ -73,17 +67,3 @@ def dump_source(path: Path) -> Iterator[DumpSource]:
     image = read_image(path / "catalog.sqlite")
     with OfflineReader(path / "records") as reader:
         yield DumpSource(path, image, reader)
-
-
-def since(text: str) -> int:
-    """A moment in milliseconds, from a duration until now ("10m"), an ISO time (UTC where it says nothing else), or
-    milliseconds. ValueError if it is none of them."""
-    if ago := _AGO.fullmatch(text):
-        return int(time.time() * 1000 - float(ago[1]) * _UNITS_MS[ago[2]])
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is neither a time, nor milliseconds, nor a duration like 10m") from None
-    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)

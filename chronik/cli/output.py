@@ -10,12 +10,20 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 _TABLE_ROWS = 500
 """Rows of which a table's widths are made; more rows follow as another table without a head, so that memory has a
 bound."""
+
+
+class Output(Enum):
+    """The form that a command's `--output` asks for."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 class Row(NamedTuple):
@@ -30,6 +38,19 @@ class View(NamedTuple):
 
     columns: Sequence[str]
     rows: Iterable[Row]
+
+
+def show(view: View, output: Output, title: Sequence[tuple[str, Any]] = ()) -> None:
+    """Write a view. The title is for eyes: names and values in a line of their own above the table."""
+    match output:
+        case Output.TABLE:
+            if title:
+                print("  ".join(f"{name} {_shown(value)}" for name, value in title), flush=True)
+            write_table(view)
+        case Output.JSON:
+            write_json_lines(view.rows)
+        case _:
+            assert_never(output)
 
 
 def write_json_lines(rows: Iterable[Row]) -> None:
@@ -51,15 +72,29 @@ def write_table(view: View) -> None:
 
 
 def _write_plain(columns: Sequence[str], lines: list[Sequence[Any]], *, with_head: bool) -> None:
-    cells = [[_shown(value) for value in line] for line in lines]
-    shown = [list(columns), *cells] if with_head else cells
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    numeric = _numeric_columns(columns, lines)
-    for row in shown:
-        places = zip(row, widths, numeric, strict=True)
-        line = "  ".join([cell.rjust(width) if number else cell.ljust(width) for cell, width, number in places])
-        sys.stdout.buffer.write(line.rstrip().encode("utf-8", "backslashreplace") + b"\n")
-    sys.stdout.buffer.flush()
+    PlainTable(columns).write(lines, with_head=with_head)
+
+
+class PlainTable:
+    """Columns in plain text, written block by block; what a block needs in width, later ones have too."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self._widths = [len(name) for name in columns]
+
+    def write(self, lines: Sequence[Sequence[Any]], *, with_head: bool = False) -> None:
+        """Write a block, below the names of the columns where it is the first."""
+        cells = [[_shown(value) for value in line] for line in lines]
+        shown = [self._columns, *cells] if with_head else cells
+        self._widths = [
+            max(width, *map(len, column)) for width, column in zip(self._widths, zip(*shown, strict=True), strict=True)
+        ]
+        numeric = _numeric_columns(self._columns, lines)
+        for row in shown:
+            places = zip(row, self._widths, numeric, strict=True)
+            line = "  ".join([cell.rjust(width) if number else cell.ljust(width) for cell, width, number in places])
+            sys.stdout.buffer.write(line.rstrip().encode("utf-8", "backslashreplace") + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def _write_folded(columns: Sequence[str], lines: list[Sequence[Any]], *, with_head: bool) -> None:
@@ -75,7 +110,7 @@ def _write_folded(columns: Sequence[str], lines: list[Sequence[Any]], *, with_he
     Console(highlight=False).print(table)
 
 
-def _numeric_columns(columns: Sequence[str], lines: list[Sequence[Any]]) -> list[bool]:
+def _numeric_columns(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> list[bool]:
     return [any(isinstance(line[number], int) for line in lines) for number in range(len(columns))]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from chronik.batch.compression import Codec
 from tests.broker_process import BrokerProcess
+from tests.cli.client_commands import Commands
 from tests.cli.commands import batch_of, commit, join, produce
 from tests.raw_client import RawClient
 
@@ -86,3 +87,9 @@ def copy(filled: Filled, tmp_path: Path) -> Path:
     """A copy of the killed directory that a test may spoil."""
     shutil.copytree(filled.killed, tmp_path / "copy")
     return tmp_path / "copy"
+
+
+@pytest.fixture
+def commands(module_broker: BrokerProcess) -> Commands:
+    """Client-side commands against the broker that the module's tests share."""
+    return Commands(module_broker.bootstrap)

@@ -1,0 +1,14 @@
+"""All client-side commands, put below the application."""
+
+from __future__ import annotations
+
+import typer
+
+from chronik.cli.client.produce import produce
+from chronik.cli.client.topic_change import topic_app
+
+
+def add_client_commands(app: typer.Typer) -> None:
+    """Make them commands of `chronik`."""
+    app.add_typer(topic_app, name="topic")
+    app.command()(produce)
