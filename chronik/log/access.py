@@ -70,8 +70,8 @@ class LogSlice:
 
 
 FetchResult = list[LogSlice | KafkaError]
-"""One element a read, in order. The error is OFFSET_OUT_OF_RANGE, for an offset outside start..end, or that of a
-disk.
+"""One element a read, in order. The error is OFFSET_OUT_OF_RANGE for an offset outside start..end,
+UNKNOWN_TOPIC_OR_PARTITION for a dropped log, or KAFKA_STORAGE_ERROR.
 """
 
 

@@ -5,6 +5,7 @@ The window of five batches is what makes a retry exact: a Java or librdkafka pro
 
 from __future__ import annotations
 
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from chronik.terms import MAX_SEQUENCE, NO_OFFSET, NO_SEQUENCE, ProducerId
 WINDOW = 5
 """Batches that are remembered of each producer."""
 
-_HEAD = Struct(">hiqqB")
-_BATCH = Struct(">iiqq")
+_STATES = tuple(Struct(">hiqqB" + "iiqq" * count) for count in range(WINDOW + 1))
+"""A state with so many batches: packed by one call, as it is for nearly every batch that is appended."""
+_BATCH_COUNT_AT = 22
 
 
 class AppendedBatch(NamedTuple):
@@ -48,16 +50,15 @@ class ProducerState(NamedTuple):
 def encode(state: ProducerState) -> bytes:
     """Everything but the producer id, which is part of the key: 23 bytes, then 24 for each batch, big-endian."""
     _, epoch, coordinator_epoch, open_first, last_ms, batches = state
-    head = _HEAD.pack(epoch, coordinator_epoch, open_first, last_ms, len(batches))
-    return head + b"".join([_BATCH.pack(*batch) for batch in batches])
+    count = len(batches)
+    fields = chain.from_iterable(batches)
+    return _STATES[count].pack(epoch, coordinator_epoch, open_first, last_ms, count, *fields)
 
 
 def decode(producer_id: ProducerId, value: bytes) -> ProducerState:
     """What `encode` wrote."""
-    epoch, coordinator_epoch, open_first, last_ms, count = _HEAD.unpack_from(value)
-    batches = tuple(
-        AppendedBatch(*_BATCH.unpack_from(value, _HEAD.size + number * _BATCH.size)) for number in range(count)
-    )
+    epoch, coordinator_epoch, open_first, last_ms, _, *fields = _STATES[value[_BATCH_COUNT_AT]].unpack(value)
+    batches = tuple(AppendedBatch(*fields[at : at + 4]) for at in range(0, len(fields), 4))
     return ProducerState(producer_id, epoch, coordinator_epoch, open_first, last_ms, batches)
 
 
@@ -65,7 +66,10 @@ def duplicate_of(state: ProducerState | None, header: BatchHeader) -> AppendedBa
     """The remembered batch of which this one is a retry: same epoch, first and last sequence."""
     if state is None or header.producer_epoch != state.epoch:
         return None
-    first, last = header.base_sequence, header.last_sequence
+    first = header.base_sequence
+    if first == following(state.last_sequence):
+        return None  # in order, as nearly always: five batches do not reach around all sequence numbers
+    last = header.last_sequence
     for batch in reversed(state.batches):
         if batch.first_sequence == first and batch.last_sequence == last:
             return batch

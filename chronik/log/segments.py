@@ -82,21 +82,27 @@ def whole_below(segments: Sequence[Segment], start: int) -> int:
 
 
 def retained_start(
-    segments: Sequence[Segment], start: int, bound: int, retention_ms: int, retention_bytes: int, now_ms: int
+    segments: Sequence[Segment],
+    size_bytes: int,
+    start: int,
+    bound: int,
+    retention_ms: int,
+    retention_bytes: int,
+    now_ms: int,
 ) -> int:
-    """The log start offset after retention.ms and retention.bytes (-1: no limit) gave up whole segments.
+    """The log start offset after retention.ms and retention.bytes (-1: no limit) gave up whole segments, which have
+    `size_bytes` together.
 
     Segments that reach above `bound` (the high watermark) stay. By size the oldest segment goes while what is left is
     still at least `retention_bytes`; so a log may exceed the limit by up to one segment (Kafka's ``UnifiedLog``).
     """
-    total = sum(segment.size_bytes for segment in segments)
     for segment in segments:
         if segment.end_offset > bound:
             break
         expired = retention_ms >= 0 and now_ms - segment.newest_ms > retention_ms
-        excess = retention_bytes >= 0 and total - segment.size_bytes >= retention_bytes
+        excess = retention_bytes >= 0 and size_bytes - segment.size_bytes >= retention_bytes
         if not (expired or excess):
             break
-        total -= segment.size_bytes
+        size_bytes -= segment.size_bytes
         start = max(start, segment.end_offset)
     return start

@@ -19,7 +19,10 @@ FINAL_EPOCH = -1
 EVICTION_MS = 120_000
 """A session that rested for so long gives way to a new one; a younger one only to a larger one once it is that old."""
 MAX_CACHED_PARTITIONS = 500_000
-"""Of all sessions together; a fetch beyond it is answered without a session, which every client copes with."""
+"""Of all sessions together. A fetch beyond it is answered without a session, and one that would make its session grow
+beyond it ends the session: every client copes with both."""
+_NAME_LENGTH = 256
+"""A topic name that is longer, which no topic has, counts as several partitions."""
 
 TopicKey = str | bytes
 """A topic as the request names it: by name, or by id (16 bytes) from version 13 on."""
@@ -63,8 +66,14 @@ class FetchSession:
     uses_topic_ids: bool
     created_ms: int
     used_ms: int
+    weight: int = 0
+    """Of its partitions, in what MAX_CACHED_PARTITIONS counts."""
     epoch: int = 1
     partitions: dict[PartitionKey, FetchedPartition] = field(default_factory=dict)
+
+    def rested(self, now_ms: int) -> bool:
+        """Whether it was not used for so long that it may be taken for abandoned."""
+        return now_ms - self.used_ms > EVICTION_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,10 @@ class FetchSessions:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._sessions: dict[int, FetchSession] = {}
-        self._partition_count = 0
+        """By last use, the one that rested longest first."""
+        self._weight = 0
+        self._all_younger_until_ms = 0
+        """Up to this time no session is old enough to give way to a larger one, so none need be looked at."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -141,11 +153,15 @@ class FetchSessions:
             raise KafkaError(ErrorCode.INVALID_FETCH_SESSION_EPOCH, f"epoch {found.epoch} comes next, not {epoch}")
         if found.uses_topic_ids != uses_topic_ids:
             raise KafkaError(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR, "a session has topic names or ids, not both")
+        added = tuple(partitions)
+        growth = sum(_weight(partition) for partition in added if partition.key not in found.partitions)
+        if self._weight + growth > MAX_CACHED_PARTITIONS:
+            self._close(session_id)
+            raise KafkaError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND, "the fetch sessions have too many partitions")
         found.epoch = 1 if epoch == INT_MAX else epoch + 1
         found.used_ms = now_ms
-        del self._sessions[session_id]
-        self._sessions[session_id] = found  # the dictionary's order is by last use
-        self._update(found, partitions, forgotten)
+        self._sessions[session_id] = self._sessions.pop(session_id)
+        self._update(found, added, forgotten)
         everything = tuple(found.partitions.values())
         if not everything:
             self._close(session_id)
@@ -156,56 +172,71 @@ class FetchSessions:
         self, session: FetchSession, partitions: Iterable[FetchedPartition], forgotten: Iterable[PartitionKey]
     ) -> None:
         known = session.partitions
-        before = len(known)
+        before = session.weight
         for partition in partitions:
             old = known.get(partition.key)
             if old is None:
                 known[partition.key] = partition
+                session.weight += _weight(partition)
             else:
                 old.fetch_offset = partition.fetch_offset
                 old.max_bytes = partition.max_bytes
                 old.current_leader_epoch = partition.current_leader_epoch
                 old.last_fetched_epoch = partition.last_fetched_epoch
         for key in forgotten:
-            known.pop(key, None)
-        self._partition_count += len(known) - before
+            gone = known.pop(key, None)
+            if gone is not None:
+                session.weight -= _weight(gone)
+        self._weight += session.weight - before
 
     def _create(
         self, partitions: tuple[FetchedPartition, ...], uses_topic_ids: bool, now_ms: int, new_id: Callable[[], int]
     ) -> FetchSession | None:
-        if not self._make_room(len(partitions), now_ms):
+        remembered = {partition.key: partition for partition in partitions}
+        weight = sum(map(_weight, remembered.values()))
+        if not self._make_room(weight, now_ms):
             return None
         session_id = new_id()
         while session_id in self._sessions or session_id == SESSIONLESS_ID:
             session_id = new_id()
-        session = FetchSession(session_id, uses_topic_ids, now_ms, now_ms)
-        session.partitions = {partition.key: partition for partition in partitions}
-        self._partition_count += len(session.partitions)
+        session = FetchSession(session_id, uses_topic_ids, now_ms, now_ms, weight, partitions=remembered)
+        self._weight += weight
         self._sessions[session_id] = session
         return session
 
-    def _make_room(self, partition_count: int, now_ms: int) -> bool:
-        if len(self._sessions) >= self._slots:
-            victim = self._evictable(partition_count, now_ms)
-            if victim is None:
-                return False
-            self._close(victim.session_id)
-        return self._partition_count + partition_count <= MAX_CACHED_PARTITIONS
+    def _make_room(self, weight: int, now_ms: int) -> bool:
+        """Close what must go for a new session; False if that is not enough (nothing but abandoned ones went)."""
+        while self._sessions and self._lacks_room(weight):
+            resting = next(iter(self._sessions.values()))
+            if not resting.rested(now_ms):
+                break
+            self._close(resting.session_id)
+        if not self._lacks_room(weight):
+            return True
+        if len(self._sessions) < self._slots:
+            return False
+        smaller = self._smaller(weight, now_ms)
+        if smaller is None or self._weight - smaller.weight + weight > MAX_CACHED_PARTITIONS:
+            return False
+        self._close(smaller.session_id)
+        return True
 
-    def _evictable(self, partition_count: int, now_ms: int) -> FetchSession | None:
-        oldest: FetchSession | None = next(iter(self._sessions.values()), None)
-        if oldest is None or now_ms - oldest.used_ms > EVICTION_MS:
-            return oldest
-        if now_ms - min(map(_created, self._sessions.values())) <= EVICTION_MS:
+    def _lacks_room(self, weight: int) -> bool:
+        return len(self._sessions) >= self._slots or self._weight + weight > MAX_CACHED_PARTITIONS
+
+    def _smaller(self, weight: int, now_ms: int) -> FetchSession | None:
+        """The smallest session that is smaller than this and had its time."""
+        if now_ms <= self._all_younger_until_ms or not self._sessions:
             return None
+        self._all_younger_until_ms = min(map(_created, self._sessions.values())) + EVICTION_MS
         old = [session for session in self._sessions.values() if now_ms - session.created_ms > EVICTION_MS]
-        smallest = min(old, key=lambda session: len(session.partitions))
-        return smallest if len(smallest.partitions) < partition_count else None
+        smallest = min(old, key=_session_weight, default=None)
+        return smallest if smallest is not None and smallest.weight < weight else None
 
     def _close(self, session_id: int) -> None:
         session = self._sessions.pop(session_id, None)
         if session is not None:
-            self._partition_count -= len(session.partitions)
+            self._weight -= session.weight
 
     def sessions(self) -> Iterator[FetchSession]:
         """All sessions, the one that rested longest first."""
@@ -214,3 +245,11 @@ class FetchSessions:
 
 def _created(session: FetchSession) -> int:
     return session.created_ms
+
+
+def _session_weight(session: FetchSession) -> int:
+    return session.weight
+
+
+def _weight(partition: FetchedPartition) -> int:
+    return 1 + len(partition.topic) // _NAME_LENGTH

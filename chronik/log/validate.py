@@ -172,6 +172,8 @@ def _needs_survey(header: BatchHeader, config: TopicConfig, now_ms: int) -> bool
 
 
 def _check_surveyed(header: BatchHeader, found: Survey, payload: Buffer, config: TopicConfig, now_ms: int) -> None:
+    if not found.has_consecutive_offsets:
+        raise _invalid("The offset deltas of the records must be 0, 1, 2 and so on.")
     if config.cleanup_compact and found.first_null_key_index >= 0:
         message = "A compacted topic does not accept records without a key."
         errors = [
@@ -182,7 +184,7 @@ def _check_surveyed(header: BatchHeader, found: Survey, payload: Buffer, config:
         raise RejectedBatch(ErrorCode.INVALID_RECORD, message, tuple(errors))
     if config.message_timestamp_type == "LogAppendTime":
         return
-    latest = now_ms + config.message_timestamp_after_max_ms
+    latest = min(now_ms + config.message_timestamp_after_max_ms, LONG_MAX)
     earliest = now_ms - config.message_timestamp_before_max_ms
     if (
         header.base_timestamp + found.greatest_timestamp_delta <= latest

@@ -17,6 +17,9 @@ from typing import IO
 
 FORMAT_VERSION = 1
 
+_WINDOWS_LOCK_AT = 2**20
+"""The byte that is locked on Windows, where nobody could read the pid if it lay in the locked range."""
+
 
 class DataDirectoryError(Exception):
     """The directory cannot be used; the message is one sentence for a person."""
@@ -57,12 +60,15 @@ class DataDirectory:
             raise DataDirectoryError(f"Another broker{who} is using the data directory {path}.") from error
         try:
             check_format(path, create=True)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:
+            lock.close()
+            raise DataDirectoryError(f"The data directory {path} cannot be written: {error.strerror}.") from error
         except DataDirectoryError:
             lock.close()
             raise
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
         return cls(path, lock)
 
     def empty(self) -> None:
@@ -73,6 +79,14 @@ class DataDirectory:
         for suffix in ("-wal", "-shm", "-journal", ""):
             self.catalog.with_name(self.catalog.name + suffix).unlink(missing_ok=True)
 
+    def replace(self, copy: Path) -> None:
+        """Put what a copy of the directory holds in the place of what is here; the copy, on the same file system, is
+        used up. Nobody may have it open."""
+        self.empty()
+        (copy / self.records.name).rename(self.records)
+        (copy / self.catalog.name).rename(self.catalog)
+        shutil.rmtree(copy)
+
     def close(self) -> None:
         """Release the lock."""
         self._lock.close()
@@ -82,14 +96,16 @@ def check_format(path: Path, *, create: bool = False) -> None:
     """Refuse a directory that a newer program wrote; with `create`, mark a new one."""
     file = path / "format"
     try:
-        text = file.read_text(encoding="ascii").strip()
+        text = file.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         if not create:
             raise DataDirectoryError(f"{path} is not a chronik data directory.") from None
-        temporary = path / "format.new"
-        temporary.write_text(f"{FORMAT_VERSION}\n", encoding="ascii")
-        temporary.replace(file)
+        _write_durably(file, f"{FORMAT_VERSION}\n")
         return
+    except OSError as error:
+        raise DataDirectoryError(
+            f"The format of the data directory {path} cannot be read: {error.strerror}."
+        ) from error
     if not text.isdigit():
         raise DataDirectoryError(f"The format version of the data directory {path} is unreadable: {text[:20]!r}.")
     if int(text) > FORMAT_VERSION:
@@ -97,6 +113,19 @@ def check_format(path: Path, *, create: bool = False) -> None:
             f"The data directory {path} has format {text}, but this chronik knows only up to {FORMAT_VERSION}: "
             "it was written by a newer version."
         )
+
+
+def _write_durably(file: Path, text: str) -> None:
+    """Create a file that, even after a power cut, is there as a whole or not at all."""
+    temporary = file.with_name(f"{file.name}.new")
+    try:
+        with open(temporary, "w", encoding="ascii") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        raise DataDirectoryError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def boot_id() -> str:
@@ -113,6 +142,7 @@ def _lock_file(lock: IO[str]) -> None:
     if sys.platform == "win32":
         import msvcrt
 
+        os.lseek(lock.fileno(), _WINDOWS_LOCK_AT, os.SEEK_SET)  # or each would lock where its file's end happens to be
         msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl

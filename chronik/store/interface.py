@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from chronik.log.access import AppendDone, AppendTerms, FetchResult, LogBounds, LogInfo, LogRead, TimestampOffset
+from chronik.log.markers import Marker, MarkerDone
 from chronik.log.producers import ProducerState
 from chronik.log.validate import CheckedBatch
 from chronik.terms import Durability, IsolationLevel, LogId
@@ -43,10 +44,30 @@ class RecordStore(Protocol):
         self, log: LogId, batch: CheckedBatch, terms: AppendTerms, durability: Durability, done: AppendDone
     ) -> None:
         """Order a checked batch at the log's end. Errors: those of sequences (the log is unchanged),
-        KAFKA_STORAGE_ERROR when it could not be written, UNKNOWN_TOPIC_OR_PARTITION for a dropped log."""
+        KAFKA_STORAGE_ERROR when it could not be written or the store is closed, UNKNOWN_TOPIC_OR_PARTITION for a
+        dropped log."""
+
+    def append_marker(
+        self,
+        log: LogId,
+        marker: Marker,
+        terms: AppendTerms,
+        durability: Durability,
+        done: MarkerDone,
+        *,
+        only_open: bool,
+    ) -> None:
+        """End a producer's transaction at the log's end: one control batch, and in the same commit the producer's state
+        and, for an abort, the entry of the aborted index. Readers see all of it at once.
+
+        `only_open`: where the producer has no transaction open nothing is appended, so that a redo after a crash adds
+        nothing; that is told once whatever came before is as durable as asked. Otherwise the marker is appended
+        anyhow, and raises the producer's epoch. A dropped log has nothing to end. Errors (the log is unchanged):
+        INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR."""
 
     def room(self) -> Awaitable[None] | None:
-        """None while appends are welcome; else what to await before the next one (back-pressure)."""
+        """None while appends are welcome; else what to await before the next one (back-pressure). Each caller has an
+        awaitable of its own, and may cancel it."""
 
     def bounds(self, log: LogId) -> LogBounds:
         """The log's bounds now."""
@@ -59,8 +80,8 @@ class RecordStore(Protocol):
         bounded memory."""
 
     def available_bytes(self, log: LogId, offset: int, isolation: IsolationLevel, limit_bytes: int) -> int:
-        """About how many bytes a read could return, up to `limit_bytes`; never waits. KafkaError OFFSET_OUT_OF_RANGE as
-        for `fetch`."""
+        """About how many bytes a read could return, up to `limit_bytes`; never waits. KafkaError as in the result of
+        `fetch`."""
 
     def watch(self, logs: Iterable[LogId], wake: Callable[[], None]) -> Watch:
         """Call `wake` (on the loop) whenever one of the logs has news: data, bounds, deletion."""
@@ -78,8 +99,8 @@ class RecordStore(Protocol):
         """The leader epoch under which the offset was, or would be, written."""
 
     async def delete_records(self, log: LogId, offset: int) -> int:
-        """Raise the log's start to `offset` (-1: the high watermark), durably; returns the new start.
-        KafkaError OFFSET_OUT_OF_RANGE above the high watermark."""
+        """Raise the log's start to `offset` (-1: the high watermark), durably; returns the new start. KafkaError
+        OFFSET_OUT_OF_RANGE above the high watermark, UNKNOWN_TOPIC_OR_PARTITION for a dropped log."""
 
     async def retain(self, log: LogId, retention_ms: int, retention_bytes: int, now_ms: int) -> int:
         """Raise the start past whole segments that the limits give up, durably; returns the new start."""
@@ -89,7 +110,7 @@ class RecordStore(Protocol):
 
     async def reclaim(self) -> int:
         """Give space of deleted records back to the file system, a bounded piece of work; returns the bytes of deleted
-        batches that went."""
+        batches that went, 0 when there is nothing worth the work or another call is at it. May be cancelled."""
 
     def info(self, log: LogId) -> LogInfo:
         """Bounds and stored bytes."""
@@ -101,4 +122,4 @@ class RecordStore(Protocol):
         """Forget producers that wrote nothing for that long and have no transaction open."""
 
     async def close(self) -> None:
-        """Write and fsync what is staged, then close. Appends after this fail."""
+        """Write and fsync what is staged, then close. Appends after this was called fail."""

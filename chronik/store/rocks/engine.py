@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import AbstractEventLoop, Event, get_running_loop
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from pathlib import Path
 from rocksdict import Rdict
 
 from chronik.batch.header import stamped
-from chronik.errors import ErrorCode, KafkaError
+from chronik.errors import KafkaError
 from chronik.log import epochs as leader_epochs
 from chronik.log import producers as producer_states
 from chronik.log.aborted import overlapping
@@ -27,6 +27,7 @@ from chronik.log.access import (
     LogSlice,
     TimestampOffset,
 )
+from chronik.log.markers import Marker, MarkerDone
 from chronik.log.producers import ProducerState
 from chronik.log.segments import Segment, index_of, is_full
 from chronik.log.validate import CheckedBatch
@@ -34,94 +35,17 @@ from chronik.settings import StoreSettings
 from chronik.store.rocks import keys, log_state
 from chronik.store.rocks.deletion import Deletion
 from chronik.store.rocks.disk import DiskReader
-from chronik.store.rocks.log_state import LogState
+from chronik.store.rocks.garbage import Garbage
+from chronik.store.rocks.log_state import LogState, Watch
+from chronik.store.rocks.markers import Markers
 from chronik.store.rocks.options import STATE_FAMILY, open_records
+from chronik.store.rocks.pending import Append, Repeat, storage_error
 from chronik.store.rocks.writer import Writer
 from chronik.terms import NO_TIMESTAMP, Durability, IsolationLevel, LogId, ProducerId
 
 _READ_THREADS = 2
-
-
-class _Append:
-    """A batch on its way: in the tick's WriteBatch, then written, then perhaps fsynced."""
-
-    __slots__ = ("_data", "_done", "_end", "_engine", "_open", "_result", "_state", "durability")
-
-    def __init__(
-        self,
-        engine: RocksEngine,
-        state: LogState,
-        data: bytes,
-        end: int,
-        opens: ProducerId | None,
-        result: Appended,
-        durability: Durability,
-        done: AppendDone,
-    ) -> None:
-        self._engine = engine
-        self._state = state
-        self._data = data
-        self._end = end
-        self._open = opens
-        self._result = result
-        self.durability = durability
-        self._done = done
-
-    def written(self) -> None:
-        state, result = self._state, self._result
-        if not state.dropped:
-            state.tail.append(result.base_offset, self._end, self._data)
-            self._engine.hold(state, len(self._data))
-            if self._open is not None:
-                state.open_transactions.setdefault(self._open, result.base_offset)
-        if self.durability is not Durability.SYNCED:
-            self._done(result)
-
-    def synced(self) -> None:
-        self._done(self._result)
-
-    def failed(self, error: BaseException) -> None:
-        self._done(storage_error(error))
-
-
-class _Repeat:
-    """A retry of a batch that is there already: told so once everything before it is as durable as it asks."""
-
-    __slots__ = ("_done", "_result", "durability")
-
-    def __init__(self, result: Appended, durability: Durability, done: AppendDone) -> None:
-        self._result = result
-        self.durability = durability
-        self._done = done
-
-    def written(self) -> None:
-        if self.durability is not Durability.SYNCED:
-            self._done(self._result)
-
-    def synced(self) -> None:
-        self._done(self._result)
-
-    def failed(self, error: BaseException) -> None:
-        self._done(storage_error(error))
-
-
-class _Watch:
-    __slots__ = ("_states", "_wake")
-
-    def __init__(self, states: list[LogState], wake: Callable[[], None]) -> None:
-        self._states = states
-        self._wake = wake
-        for state in states:
-            state.watches.add(wake)
-
-    def cancel(self) -> None:
-        for state in self._states:
-            state.watches.discard(self._wake)
-
-
-def storage_error(error: BaseException) -> KafkaError:
-    """What a client is told when the disk failed: retriable, as the batch may have been written."""
-    return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"the record store failed: {error}")
+_HELD_OVERHEAD_BYTES = 256
+"""What a batch in a tail takes of the memory beside its own bytes."""
 
 
 class RocksEngine:
@@ -134,20 +58,32 @@ class RocksEngine:
         data = open_records(path, settings)
         self._data = data
         self._states: dict[LogId, LogState] = {}
+        self._gone = LogState(LogId(-1))
+        self._gone.dropped = True
+        """Stands for every dropped log: their numbers are never used again."""
         self._dirty: set[LogState] = set()
         self._touched: set[LogState] = set()
         self._held: deque[tuple[LogState, int]] = deque()
         self._held_bytes = 0
         self._reads = ThreadPoolExecutor(_READ_THREADS, "chronik-read")
         self._disk = DiskReader(data, settings.cold_read_bytes)
-        self._writer = Writer(data, _next_chunk(data), settings, self._stage_rows, self._wake_touched)
-        self._deletion = Deletion(self._writer, self.state, self._forget, settings)
+        self.filled = Event()
+        """Set whenever a chunk is full: there may be something for `retain` and `reclaim` to do."""
+        self._writer = Writer(
+            data, _next_chunk(data), settings, self._complete_rows, self._wake_touched, self.filled.set
+        )
+        self._markers = Markers(self._writer, self._extend, self._hold)
+        self._garbage = Garbage(self._writer, self._state, settings)
+        self._deletion = Deletion(self._writer, self._garbage, self._state, self._forget)
 
-    def state(self, log: LogId) -> LogState:
-        """The log's state, loaded at first use."""
+    def _state(self, log: LogId) -> LogState:
+        """The log's state, loaded at first use. KafkaError KAFKA_STORAGE_ERROR if it cannot be read."""
         state = self._states.get(log)
         if state is None:
-            state = self._states[log] = log_state.load(self._writer.state, log)
+            try:
+                state = self._states[log] = log_state.load(self._writer.state, log)
+            except Exception as error:  # rocksdict raises plain Exceptions
+                raise storage_error(error) from error
         return state
 
     # Appending
@@ -156,10 +92,15 @@ class RocksEngine:
         self, log: LogId, batch: CheckedBatch, terms: AppendTerms, durability: Durability, done: AppendDone
     ) -> None:
         """See `RecordStore.append`."""
-        state = self._states.get(log) or self.state(log)
         writer = self._writer
-        if writer.broken is not None or state.dropped:
-            done(self._refusal(state))
+        try:
+            state = self._states.get(log) or self._state(log)
+            state.check_exists()
+        except KafkaError as error:
+            done(error)
+            return
+        if writer.refusal is not None:
+            done(storage_error(writer.refusal))
             return
         header = batch.header
         producer_id = ProducerId(header.producer_id)
@@ -170,10 +111,10 @@ class RocksEngine:
             original = producer_states.duplicate_of(producer, header)
             if original is not None:
                 known = Appended(original.base_offset, original.log_append_time_ms, state.start)
-                writer.stage(_Repeat(known, durability, done), 0)
+                writer.stage(Repeat(known, durability, done), 0)
                 return
             try:
-                producer_states.check(producer, header)
+                producer_states.check(producer, header, begins_at_zero=terms.begins_at_zero)
             except KafkaError as error:
                 done(error)
                 return
@@ -186,7 +127,25 @@ class RocksEngine:
         data = stamped(batch.data, base, terms.leader_epoch)
         self._extend(state, data, base + header.last_offset_delta + 1, header.max_timestamp, terms)
         result = Appended(base, batch.log_append_time_ms, state.start)
-        writer.stage(_Append(self, state, data, state.end, opens, result, durability, done), len(data))
+        writer.stage(Append(state, data, state.end, opens, result, durability, done, self._hold), len(data))
+
+    def append_marker(
+        self,
+        log: LogId,
+        marker: Marker,
+        terms: AppendTerms,
+        durability: Durability,
+        done: MarkerDone,
+        *,
+        only_open: bool,
+    ) -> None:
+        """See `RecordStore.append_marker`."""
+        try:
+            state = self._state(log)
+        except KafkaError as error:
+            done(error)
+            return
+        self._markers.append(state, marker, terms, durability, done, only_open=only_open)
 
     def _extend(self, state: LogState, data: bytes, end: int, max_timestamp: int, terms: AppendTerms) -> None:
         """Plan the batch's place: the log's end, its segment, its epoch; and put its keys into the tick."""
@@ -207,22 +166,20 @@ class RocksEngine:
         state.end = end
         state.size_bytes += size
         self._dirty.add(state)
-        writer.data_puts.append((keys.DATA_KEY.pack(chunk, keys.BATCH, log, base), data))
+        puts = writer.group.puts
+        puts.append((keys.DATA_KEY.pack(chunk, keys.BATCH, log, base), data))
         index = keys.INDEX_VALUE.pack(end - 1, max_timestamp, size)
-        writer.data_puts.append((keys.DATA_KEY.pack(chunk, keys.INDEX, log, base), index))
-
-    def _refusal(self, state: LogState) -> KafkaError:
-        if state.dropped:
-            return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted")
-        assert self._writer.broken is not None
-        return storage_error(self._writer.broken)
+        puts.append((keys.DATA_KEY.pack(chunk, keys.INDEX, log, base), index))
 
     def room(self) -> Awaitable[None] | None:
         """See `RecordStore.room`."""
         return self._writer.room()
 
-    def hold(self, state: LogState, size: int) -> None:
-        """Count a batch that its log's tail now holds; the oldest batches of any log leave when it becomes too much."""
+    def _hold(self, state: LogState, base: int, end: int, data: bytes) -> None:
+        """Make a written batch visible, in its log's tail; the oldest batches of any log leave when it becomes too
+        much."""
+        state.tail.append(base, end, data)
+        size = len(data) + _HELD_OVERHEAD_BYTES
         self._touched.add(state)
         self._held.append((state, size))
         self._held_bytes += size
@@ -231,11 +188,10 @@ class RocksEngine:
             self._held_bytes -= oldest_size
             oldest.tail.drop_oldest()
 
-    def _stage_rows(self) -> None:
-        rows = self._writer.state_rows
+    def _complete_rows(self) -> None:
+        rows = self._writer.group.rows
         for state in self._dirty:
-            if not state.dropped:
-                rows.update(state.rows())
+            rows.update(state.rows())
         self._dirty.clear()
 
     def _wake_touched(self) -> None:
@@ -248,7 +204,7 @@ class RocksEngine:
 
     def bounds(self, log: LogId) -> LogBounds:
         """See `RecordStore.bounds`."""
-        return self.state(log).bounds()
+        return self._state(log).bounds()
 
     def fetch(
         self, reads: Sequence[LogRead], max_bytes: int, isolation: IsolationLevel
@@ -257,17 +213,17 @@ class RocksEngine:
         results: FetchResult = []
         left, found = max_bytes, False
         for number, (log, offset, limit) in enumerate(reads):
-            state = self._states.get(log) or self.state(log)
             try:
+                state = self._states.get(log) or self._state(log)
                 state.check_readable(offset)
             except KafkaError as error:
                 results.append(error)
                 continue
-            bound = state.read_bound(isolation)
-            if offset >= bound:
+            bound, wanted = state.read_bound(isolation), min(limit, left)
+            if offset >= bound or (found and wanted <= 0):
                 buffers, size = list[bytes](), 0
             elif offset >= state.tail.first:
-                buffers, size = state.tail.read(offset, bound, min(limit, left), not found)
+                buffers, size = state.tail.read(offset, bound, wanted, not found)
             else:
                 return self._fetch_from_disk(reads[number:], left, isolation, results, found)
             found = found or size > 0
@@ -280,20 +236,17 @@ class RocksEngine:
     ) -> FetchResult:
         """The rest of a fetch, from the first log on whose data is not in memory."""
         for log, offset, limit in reads:
-            state = self.state(log)
             try:
+                state = self._state(log)
                 state.check_readable(offset)
-                bound = state.read_bound(isolation)
-                wanted = min(limit, left)
-                if offset >= bound:
+                bound, wanted = state.read_bound(isolation), min(limit, left)
+                if offset >= bound or (found and wanted <= 0):
                     buffers, size = list[bytes](), 0
                 elif offset >= state.tail.first:
                     buffers, size = state.tail.read(offset, bound, wanted, not found)
-                elif wanted <= 0 and found:
-                    buffers, size = [], 0
                 else:
                     segments = state.segments[index_of(state.segments, offset) :]
-                    read = partial(self._disk.read, log, list(segments), offset, bound, wanted, not found)
+                    read = partial(self._disk.read, log, segments, offset, bound, wanted, not found)
                     buffers, size = await self._loop.run_in_executor(self._reads, read)
                     state.check_readable(offset)  # records may have been deleted meanwhile
             except KafkaError as error:
@@ -309,7 +262,7 @@ class RocksEngine:
 
     def available_bytes(self, log: LogId, offset: int, isolation: IsolationLevel, limit_bytes: int) -> int:
         """See `RecordStore.available_bytes`. Whatever lies below the tail counts as enough."""
-        state = self._states.get(log) or self.state(log)
+        state = self._states.get(log) or self._state(log)
         state.check_readable(offset)
         bound = state.read_bound(isolation)
         if offset >= bound:
@@ -318,13 +271,13 @@ class RocksEngine:
             return limit_bytes
         return min(state.tail.available(offset, bound, limit_bytes), limit_bytes)
 
-    def watch(self, logs: Iterable[LogId], wake: Callable[[], None]) -> _Watch:
+    def watch(self, logs: Iterable[LogId], wake: Callable[[], None]) -> Watch:
         """See `RecordStore.watch`."""
-        return _Watch([self.state(log) for log in logs], wake)
+        return Watch([self._state(log) for log in logs], wake)
 
     async def offset_for_time(self, log: LogId, timestamp_ms: int, isolation: IsolationLevel) -> TimestampOffset | None:
         """See `RecordStore.offset_for_time`."""
-        state = self.state(log)
+        state = self._state(log)
         segments = [segment for segment in state.segments if segment.max_timestamp_ms >= timestamp_ms]
         find = partial(
             self._disk.first_at_or_after, log, segments, timestamp_ms, state.start, state.read_bound(isolation)
@@ -333,7 +286,7 @@ class RocksEngine:
 
     async def offset_of_max_timestamp(self, log: LogId, isolation: IsolationLevel) -> TimestampOffset | None:
         """See `RecordStore.offset_of_max_timestamp`."""
-        state = self.state(log)
+        state = self._state(log)
         find = partial(
             self._disk.greatest_timestamp, log, list(state.segments), state.start, state.read_bound(isolation)
         )
@@ -349,12 +302,12 @@ class RocksEngine:
 
     def epoch_end(self, log: LogId, leader_epoch: int, current_epoch: int) -> tuple[int, int]:
         """See `RecordStore.epoch_end`."""
-        state = self.state(log)
+        state = self._state(log)
         return leader_epochs.end_of(state.epochs, leader_epoch, current_epoch, state.start, state.tail.end)
 
     def epoch_at(self, log: LogId, offset: int, current_epoch: int) -> int:
         """See `RecordStore.epoch_at`."""
-        state = self.state(log)
+        state = self._state(log)
         return leader_epochs.epoch_at(state.epochs, offset, current_epoch) if offset < state.end else current_epoch
 
     # Deleting, and what is known of a log
@@ -373,16 +326,16 @@ class RocksEngine:
 
     async def reclaim(self) -> int:
         """See `RecordStore.reclaim`."""
-        return await self._deletion.reclaim()
+        return await self._garbage.reclaim()
 
     def info(self, log: LogId) -> LogInfo:
         """See `RecordStore.info`."""
-        state = self.state(log)
+        state = self._state(log)
         return LogInfo(state.bounds(), state.size_bytes)
 
     def producers(self, log: LogId) -> Sequence[ProducerState]:
         """See `RecordStore.producers`."""
-        return tuple(self.state(log).producers.values())
+        return tuple(self._state(log).producers.values())
 
     def expire_producers(self, log: LogId, now_ms: int, expiration_ms: int) -> None:
         """See `RecordStore.expire_producers`."""
@@ -390,17 +343,17 @@ class RocksEngine:
 
     async def close(self) -> None:
         """See `RecordStore.close`."""
+        self._writer.refuse(RuntimeError("it is closed"))
+        await self._garbage.close()
         await self._writer.close()
         self._reads.shutdown(wait=True)
         del self._disk
         self._data.close()
 
     def _forget(self, state: LogState) -> None:
-        """Let go of a dropped log's memory; its number is never used again, and refuses whatever still comes."""
+        """Let go of a dropped log's memory."""
         self._dirty.discard(state)
-        fresh = LogState(state.log)
-        fresh.dropped = True
-        self._states[state.log] = fresh
+        self._states[state.log] = self._gone
 
 
 def _slice(state: LogState, offset: int, buffers: list[bytes], size: int, isolation: IsolationLevel) -> LogSlice:

@@ -4,7 +4,7 @@ record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rocksdict import Rdict
 
@@ -22,6 +22,22 @@ from chronik.store.rocks import keys
 from chronik.store.rocks.options import rows_between
 from chronik.store.rocks.tail import Tail
 from chronik.terms import NO_OFFSET, IsolationLevel, LogId, ProducerId
+
+
+class Watch:
+    """A registered interest in some logs, see `chronik.store.interface.Watch`."""
+
+    __slots__ = ("_states", "wake")
+
+    def __init__(self, states: Sequence[LogState], wake: Callable[[], None]) -> None:
+        self._states = states
+        self.wake = wake
+        for state in states:
+            state.watches.add(self)
+
+    def cancel(self) -> None:
+        for state in self._states:
+            state.watches.discard(self)
 
 
 class LogState:
@@ -61,7 +77,7 @@ class LogState:
         """First offset of each open transaction whose first batch is visible."""
         self.aborted: list[AbortedTransaction] = []
         self.tail = Tail(0)
-        self.watches: set[Callable[[], None]] = set()
+        self.watches: set[Watch] = set()
         self.dropped = False
 
     @property
@@ -80,16 +96,23 @@ class LogState:
         return self.tail.end if isolation is IsolationLevel.READ_UNCOMMITTED else self.last_stable
 
     def check_readable(self, offset: int) -> None:
-        """KafkaError OFFSET_OUT_OF_RANGE below the log's start or beyond its end."""
+        """KafkaError OFFSET_OUT_OF_RANGE below the log's start or beyond its end; see also `check_exists`."""
+        self.check_exists()
         if not self.start <= offset <= self.tail.end:
             raise KafkaError(
                 ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is not within [{self.start}, {self.tail.end}]"
             )
 
+    def check_exists(self) -> None:
+        """KafkaError UNKNOWN_TOPIC_OR_PARTITION for a dropped log."""
+        if self.dropped:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted")
+
     def wake(self) -> None:
         """Tell every watcher that there is news."""
-        for wake in tuple(self.watches):
-            wake()
+        for watch in tuple(self.watches):
+            if watch in self.watches:  # an earlier one may have cancelled it
+                watch.wake()
 
     def rows(self) -> dict[bytes, bytes]:
         """The state rows that changed since the last call, to be written with the batches that changed them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from rocksdict import (
     AccessType,
     BlockBasedOptions,
     Cache,
+    CompactOptions,
     DBCompressionType,
     Options,
     Rdict,
@@ -18,6 +20,7 @@ from rocksdict import (
 )
 
 from chronik.settings import MIB, StoreSettings
+from chronik.store.rocks import keys
 
 STATE_FAMILY = "state"
 
@@ -62,15 +65,26 @@ def cold_reads() -> ReadOptions:
 
 
 def bounded_reads(upper: bytes) -> ReadOptions:
-    """The same, for an iterator that ends before `upper`."""
+    """The same, for an iterator that ends before `upper`.
+
+    An iterator only points to the bound, which lives in these options: whoever makes one keeps them as long as it
+    (without them it reads whatever comes to lie there, and stops too early or too late).
+    """
     options = cold_reads()
     options.set_iterate_upper_bound(upper)
     return options
 
 
 def rows_between(family: Rdict, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a family opened in raw mode, in [first, end)."""
-    return cast("Iterator[tuple[bytes, bytes]]", family.items(from_key=first, read_opt=bounded_reads(end)))
+    """Keys and values of a family opened in raw mode, in [first, end). Raises if the disk fails on the way: what is
+    missing must not look like the end."""
+    options = bounded_reads(end)  # a local of this generator, so that it outlives the iterator
+    rows = family.iter(options)
+    rows.seek(first)
+    while rows.valid():
+        yield rows.key(), rows.value()
+        rows.next()
+    rows.status()
 
 
 def values_of(data: Rdict, wanted: list[bytes], options: ReadOptions) -> list[bytes | None]:
@@ -83,3 +97,19 @@ def unstalled_writes() -> WriteOptions:
     options = WriteOptions()
     options.no_slowdown = True
     return options
+
+
+def file_ranges(data: Rdict) -> Iterator[tuple[int, int, int]]:
+    """(first chunk, last chunk, bytes) of each file of the data."""
+    for file in data.live_files():
+        first, last = file["start_key"], file["end_key"]
+        if len(first) == keys.DATA_KEY.size:  # the state family's keys are shorter
+            yield keys.LOG_PREFIX.unpack_from(first)[0], keys.LOG_PREFIX.unpack_from(last)[0], file["size"]
+
+
+def background_compaction(data: Rdict, first: bytes, end: bytes) -> Callable[[], None]:
+    """What rewrites, in a thread, the files between two keys as far as deletions lie in them, beside the automatic
+    compactions."""
+    options = CompactOptions()
+    options.set_exclusive_manual_compaction(False)
+    return partial(data.compact_range, first, end, options)

@@ -31,25 +31,15 @@ class Tail:
         self._data.append(data)
         self.end = end_offset
 
-    def drop_oldest(self) -> int:
-        """Let the oldest batch go; returns its size in bytes (0 when there is none)."""
+    def drop_oldest(self) -> None:
+        """Let the oldest batch go; there must be one."""
         head = self._head
-        if head >= len(self._bases):
-            return 0
-        size = len(self._data[head])
         self._data[head] = b""
         head += 1
-        if head >= 256 and head * 2 >= len(self._bases):
+        if head == len(self._bases) or (head >= 32 and head * 2 >= len(self._bases)):
             del self._bases[:head], self._data[:head]
             head = 0
         self._head = head
-        return size
-
-    def clear(self) -> None:
-        """Let everything go."""
-        self._bases.clear()
-        self._data.clear()
-        self._head = 0
 
     def read(self, offset: int, bound: int, max_bytes: int, at_least_one: bool) -> tuple[list[bytes], int]:
         """Whole batches from the one that contains `offset`, all below `bound`: (batches, bytes).

@@ -1,56 +1,69 @@
-"""One write-ahead record a loop tick: what is appended in a tick goes into one WriteBatch, written on the loop.
+"""Group commit: what is appended in a turn of the loop goes into one WriteBatch, written on the loop.
 
-    append -> staged -> one WriteBatch written -> (fsynced by the Syncer) -> answered
+    append -> group -> one WriteBatch written -> (fsynced by the Syncer) -> answered
 
-A chunk ends after `chunk_bytes`: the memtable is switched at exactly that place by `flush(False)`, off the loop, and
-writes are held back (staged) until it returns. When RocksDB stalls, the write fails instead of blocking, is retried,
-and producers are held back once too much is staged.
+Groups are bounded, so that a WriteBatch never holds up the loop for long: where more comes in a turn, the next group is
+written in the next turn. A chunk ends with the group that fills it: the memtable is switched at exactly that place by
+`flush(False)`, off the loop, and writes wait until it returns. When RocksDB stalls, a write fails instead of blocking,
+and is tried again; producers are held back once too much waits.
 """
 
 from __future__ import annotations
 
 import logging
 from asyncio import AbstractEventLoop, Future, get_running_loop
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from rocksdict import ColumnFamily, Rdict, WriteBatch
 
 from chronik.settings import StoreSettings
 from chronik.store.rocks import keys
 from chronik.store.rocks.options import STATE_FAMILY, unstalled_writes
+from chronik.store.rocks.pending import Pending
 from chronik.store.rocks.syncer import Syncer
 from chronik.terms import Durability
 
+_GROUP_BYTES = 1024 * 1024
+"""A WriteBatch holds no more than this and one batch: a few milliseconds of the loop."""
+_BATCH_OVERHEAD_BYTES = 128
+"""What a batch takes of a memtable beside its own bytes: its key, its index entry, and the list's nodes."""
+_STALL = "Result incomplete"
+"""How the message begins with which RocksDB refuses a write instead of blocking its caller."""
 _STALL_RETRY_S = 0.002
 _STALL_WARNING_COUNT = 500
+
+RangeDeletion = tuple[bytes, bytes, ColumnFamily | None]
+"""First key, key after the last, family (None: the data)."""
 
 _log = logging.getLogger(__name__)
 
 
-class Staged(Protocol):
-    """Something in a tick's WriteBatch that wants to know what became of it."""
+class Group:
+    """What goes into one WriteBatch, as plain keys and values, because a WriteBatch is used up by the attempt.
 
-    durability: Durability
+    `rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come before all of
+    it. `ends_memtable`: the memtable is switched after this group.
+    """
 
-    def written(self) -> None:
-        """The write-ahead log has it."""
+    __slots__ = ("ends_memtable", "items", "puts", "range_deletions", "rows", "size_bytes")
 
-    def synced(self) -> None:
-        """It was fsynced (only called if `durability` asks for it)."""
-
-    def failed(self, error: BaseException) -> None:
-        """It was not written, or (after `written`) not fsynced."""
+    def __init__(self) -> None:
+        self.items: list[Pending] = []
+        self.puts: list[tuple[bytes, bytes]] = []
+        self.rows: dict[bytes, bytes | None] = {}
+        self.range_deletions: list[RangeDeletion] = []
+        self.size_bytes = 0
+        self.ends_memtable = False
 
 
 class Writer:
-    """Owns what is staged, the chunk number, and the order of writes.
+    """Owns the groups, the chunk number, and the order of writes.
 
-    What is to be written is kept as plain keys and values until it is written, because a WriteBatch is used up by the
-    attempt. `state_rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come
-    before all of it. `before_write` is called before each WriteBatch is made, `after_write` once all of its items know
-    that it is written.
+    `group` takes what is staged now. `complete_rows` is called when a group is closed, to add the state rows of what
+    was appended in it; `after_write` once all items of a group know that they are written; `filled` when a chunk was
+    filled.
     """
 
     def __init__(
@@ -58,104 +71,148 @@ class Writer:
         data: Rdict,
         chunk: int,
         settings: StoreSettings,
-        before_write: Callable[[], None],
+        complete_rows: Callable[[], None],
         after_write: Callable[[], None],
+        filled: Callable[[], None],
     ) -> None:
         self.data = data
         self.state = data.get_column_family(STATE_FAMILY)
         self.state_handle = data.get_column_family_handle(STATE_FAMILY)
         self.chunk = chunk
-        self.data_puts: list[tuple[bytes, bytes]] = []
-        self.state_rows: dict[bytes, bytes | None] = {
-            keys.state_key(keys.ENGINE, keys.ENGINE_CHUNK): keys.NUMBER.pack(chunk)
-        }
-        self.range_deletions: list[tuple[bytes, bytes, ColumnFamily | None]] = []
-        """First key, key after the last, family (None: the data)."""
+        """The chunk of what is appended now."""
+        self.group = Group()
+        self.refusal: BaseException | None = None
+        """Why nothing can be staged any more: a write or an fsync failed (RocksDB takes nothing after that, and no
+        later fsync can vouch for what the kernel dropped), or the store was closed."""
         self._settings = settings
-        self._before_write = before_write
+        self._complete_rows = complete_rows
         self._after_write = after_write
+        self._filled = filled
         self._options = unstalled_writes()
         self._loop: AbstractEventLoop = get_running_loop()
         self._threads = ThreadPoolExecutor(1, "chronik-flush")
-        self._syncer: Syncer[Staged] = Syncer(self._loop, self._sync, self._synced)
-        self._staged: list[Staged] = []
+        self._syncer: Syncer[Pending] = Syncer(self._loop, self._sync, self._synced)
+        self._closed_groups: deque[Group] = deque()
         self._staged_bytes = 0
-        self._chunk_filled = 0
+        self._chunk_bytes = 0
         self._stalled_count = 0
         self._scheduled = False
-        self._rolling = False
-        self._room: Future[None] | None = None
+        self._switching = False
+        self._failed = False
+        self._waiting_for_room: list[Future[None]] = []
         self._idle: Future[None] | None = None
         self._background_sync_due = False
-        self._broken: BaseException | None = None
-        self._closed = False
+        self._note_chunk()
 
-    def stage(self, item: Staged, size_bytes: int) -> None:
-        """Count `item`, whose keys the caller has just put into `data_puts` and so on, to this tick."""
-        self._staged.append(item)
-        self._staged_bytes += size_bytes
+    def stage(self, item: Pending, size_bytes: int) -> None:
+        """Count `item`, whose keys the caller has just put into `group`; `size_bytes` is that of a batch, or 0."""
+        if self.refusal is not None:
+            item.failed(self.refusal)
+            return
+        group = self.group
+        group.items.append(item)
+        if size_bytes:
+            size_bytes += _BATCH_OVERHEAD_BYTES
+            group.size_bytes += size_bytes
+            self._staged_bytes += size_bytes
+            self._chunk_bytes += size_bytes
+            if self._chunk_bytes >= self._settings.chunk_bytes:
+                self.end_chunk()
+                self._filled()
+            elif group.size_bytes >= _GROUP_BYTES:
+                self._close_group()
         if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._write)
+            self._schedule()
+
+    def end_chunk(self) -> None:
+        """End the chunk with what is staged; nothing happens while it is empty."""
+        if self._chunk_bytes > 0:
+            self._close_group(ends_memtable=True)
+            self._chunk_bytes = 0
+            self.chunk += 1
+            self._note_chunk()
+
+    def stage_apart(self, item: Pending, range_deletions: Sequence[RangeDeletion]) -> None:
+        """Delete ranges in a memtable of their own. With anything else in it, its file would reach from the deleted
+        chunks to the newest one, and the next compaction would rewrite everything between."""
+        self.end_chunk()
+        self.group.range_deletions.extend(range_deletions)
+        self.stage(item, 0)
+        if self.refusal is None:
+            self._close_group(ends_memtable=True)
 
     def room(self) -> Future[None] | None:
         """None while less than `max_staged_bytes` waits to be written, else what to await."""
         if self._staged_bytes < self._settings.max_staged_bytes:
             return None
-        if self._room is None:
-            self._room = self._loop.create_future()
-        return self._room
+        # One for each caller: who gives up waiting cancels it.
+        waiting: Future[None] = self._loop.create_future()
+        self._waiting_for_room.append(waiting)
+        return waiting
 
-    @property
-    def broken(self) -> BaseException | None:
-        """The error that ended the writing for good, if any: RocksDB refuses writes after a failed one."""
-        return self._broken
-
-    @property
-    def chunk_filled(self) -> int:
-        """Bytes of batches that were written into the current chunk."""
-        return self._chunk_filled
-
-    def roll(self) -> None:
-        """End the chunk now; does nothing while that is under way."""
-        if not self._rolling and self._broken is None:
-            self._roll()
+    def refuse(self, reason: BaseException) -> None:
+        """Let nothing be staged any more; what is staged will be written."""
+        if self.refusal is None:
+            self.refusal = reason
 
     async def close(self) -> None:
-        """Write and fsync what is staged; then nothing can be appended any more."""
-        while (self._staged or self._rolling) and self._broken is None:
+        """Write and fsync what is staged, after `refuse`."""
+        while self.group.items or self._closed_groups or self._switching:
             self._idle = self._loop.create_future()
             await self._idle
-        self._closed = True
-        self._threads.shutdown(wait=True)
+        await self._loop.run_in_executor(None, self._threads.shutdown)
         self._syncer.submit(())
         await self._loop.run_in_executor(None, self._syncer.close)
         # The database stays open, and locked, as long as any handle of it lives.
         self.state.close()
         del self.state, self.state_handle, self.data
 
+    def _note_chunk(self) -> None:
+        self.group.rows[keys.state_key(keys.ENGINE, keys.ENGINE_CHUNK)] = keys.NUMBER.pack(self.chunk)
+
+    def _close_group(self, ends_memtable: bool = False) -> None:
+        self._complete_rows()
+        self.group.ends_memtable = ends_memtable
+        self._closed_groups.append(self.group)
+        self.group = Group()
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._loop.call_soon(self._write)
+
     def _write(self) -> None:
-        if self._rolling:
-            return  # _rolled writes what gathers meanwhile
+        """Write one group; what is left comes in another turn of the loop, so that others get theirs."""
         self._scheduled = False
-        if not self._staged:
-            self._release()
-            return
-        self._before_write()
+        if self._switching:
+            return  # _switched comes back
+        if not self._closed_groups:
+            if not self.group.items:
+                self._release()
+                return
+            self._close_group()
+        group = self._closed_groups[0]
         try:
-            self.data.write(self._write_batch(), self._options)
+            self.data.write(self._write_batch(group), self._options)
         except Exception as error:  # rocksdict raises plain Exceptions
-            if "Incomplete" in str(error):
+            if str(error).startswith(_STALL):
                 self._retry_after_stall()
             else:
                 self._fail(error)
             return
         self._stalled_count = 0
-        staged, size = self._staged, self._staged_bytes
-        self._staged, self.data_puts, self.state_rows, self.range_deletions = [], [], {}, []
-        self._staged_bytes = 0
-        waiting: list[Staged] = []
-        for item in staged:
+        self._closed_groups.popleft()
+        self._staged_bytes -= group.size_bytes
+        if group.ends_memtable:
+            self._switching = True
+            self._loop.run_in_executor(self._threads, self._switch).add_done_callback(self._switched)
+        self._tell(group.items)
+        if not (self._scheduled or self._switching) and (self._closed_groups or self.group.items):
+            self._schedule()
+        self._release()
+
+    def _tell(self, items: Sequence[Pending]) -> None:
+        waiting: list[Pending] = []
+        for item in items:
             item.written()
             if item.durability is Durability.SYNCED:
                 waiting.append(item)
@@ -165,20 +222,16 @@ class Writer:
             self._background_sync_due = True
             self._loop.call_later(self._settings.background_sync_ms / 1000, self._background_sync)
         self._after_write()
-        self._chunk_filled += size
-        if self._chunk_filled >= self._settings.chunk_bytes:
-            self._roll()
-        self._release()
 
-    def _write_batch(self) -> WriteBatch:
+    def _write_batch(self, group: Group) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
-        for first, end, family in self.range_deletions:
+        for first, end, family in group.range_deletions:
             batch.delete_range(first, end, family)
         put = batch.put
-        for key, value in self.data_puts:
+        for key, value in group.puts:
             put(key, value)
         handle = self.state_handle
-        for key, row in self.state_rows.items():
+        for key, row in group.rows.items():
             if row is None:
                 batch.delete(key, handle)
             else:
@@ -189,24 +242,16 @@ class Writer:
         self._stalled_count += 1
         if self._stalled_count == _STALL_WARNING_COUNT:
             _log.warning("RocksDB cannot keep up: writes wait for its flushes and compactions.")
-        self._scheduled = True
-        self._loop.call_later(_STALL_RETRY_S, self._write)
-
-    def _roll(self) -> None:
-        """End the chunk: from now on keys carry the next number; writes wait for the memtable's switch."""
-        self._chunk_filled = 0
-        self.chunk += 1
-        self.state_rows[keys.state_key(keys.ENGINE, keys.ENGINE_CHUNK)] = keys.NUMBER.pack(self.chunk)
-        self._rolling = True
-        switched = self._loop.run_in_executor(self._threads, self._switch)
-        switched.add_done_callback(self._rolled)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_later(_STALL_RETRY_S, self._write)
 
     def _switch(self) -> None:
         self.data.flush(False)
         self.state.flush(False)
 
-    def _rolled(self, switched: Future[None]) -> None:
-        self._rolling = False
+    def _switched(self, switched: Future[None]) -> None:
+        self._switching = False
         error = switched.exception()
         if error is not None:
             self._fail(error)
@@ -215,15 +260,14 @@ class Writer:
 
     def _background_sync(self) -> None:
         self._background_sync_due = False
-        if not self._closed:
+        if self.refusal is None:
             self._syncer.submit(())
 
     def _sync(self) -> None:
         self.data.flush_wal(True)
 
-    def _synced(self, items: list[Staged], error: BaseException | None) -> None:
+    def _synced(self, items: list[Pending], error: BaseException | None) -> None:
         if error is not None:
-            # The kernel may have dropped the pages: no later fsync can vouch for them, so nothing is taken any more.
             self._fail(error)
             for item in items:
                 item.failed(error)
@@ -232,21 +276,25 @@ class Writer:
             item.synced()
 
     def _fail(self, error: BaseException) -> None:
-        if self._broken is None:
+        if not self._failed:
             _log.error("The record store cannot be written any more, the broker must be restarted: %s", error)
-        self._broken = error
-        staged = self._staged
-        self._staged, self.data_puts, self.state_rows, self.range_deletions = [], [], {}, []
+        self._failed = True
+        self.refusal = error
+        groups = [*self._closed_groups, self.group]
+        self._closed_groups.clear()
+        self.group = Group()
         self._staged_bytes = 0
-        self._scheduled = False
-        for item in staged:
-            item.failed(error)
+        for group in groups:
+            for item in group.items:
+                item.failed(error)
         self._release()
 
     def _release(self) -> None:
         """Let in who waits for room, or for everything to be written."""
-        if self._room is not None and self._staged_bytes < self._settings.max_staged_bytes:
-            self._room.set_result(None)
-            self._room = None
+        if self._waiting_for_room and self._staged_bytes < self._settings.max_staged_bytes:
+            waiting, self._waiting_for_room = self._waiting_for_room, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)

@@ -27,7 +27,7 @@ class Catalog:
 
     def __init__(self, connection: sqlite3.Connection, loaded: CatalogImage) -> None:
         self.image = loaded
-        """Everything, as of the opening; later commits do not change it."""
+        """Everything, as of the opening or of `clear`; later commits do not change it."""
         self._connection = connection
         self._connection_lock = threading.Lock()
         self._writer = Writer(connection, self._connection_lock)
@@ -80,6 +80,25 @@ class Catalog:
         else:
             future.set_result(None)
         return future
+
+    async def clear(self) -> None:
+        """Forget all facts but those that are numbers never to be used again, and read `image` anew: its dropped logs
+        are those of all topics that there were. Blocks the loop for the transaction. CatalogError, then nothing has
+        changed.
+
+        What was queued before is written first; who queues something meanwhile cannot know whether it stays.
+        """
+        if self._writer.is_started:
+            loop = asyncio.get_running_loop()
+            written: asyncio.Future[None] = loop.create_future()
+            self._writer.submit(Unit((), partial(_settle, written), loop))
+            await written
+        try:
+            with self._connection_lock:
+                schema.clear(self._connection)
+                self.image = image.load(self._connection)
+        except sqlite3.Error as error:
+            raise CatalogError(f"The catalog could not be cleared: {error}.") from error
 
     def set_property(self, key: str, value: str) -> None:
         """Keep a small text that is none of the facts (how the last run ended, say). Durable on return; blocks until

@@ -91,6 +91,26 @@ def create(connection: sqlite3.Connection) -> None:
         raise
 
 
+_KEPT = ("alembic_version", "properties", "counters")
+"""Tables that `clear` leaves: what the file is, and the numbers that are never used again."""
+
+
+def clear(connection: sqlite3.Connection) -> None:
+    """Remove all facts, in one transaction. The logs of topics are dropped ones from then on."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("INSERT OR IGNORE INTO dropped_logs SELECT log_id FROM partitions")
+        for (name,) in tables:
+            if name not in (*_KEPT, "dropped_logs"):
+                connection.execute(f'DELETE FROM "{name}"')
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def new_cluster_id() -> str:
     """A random UUID in URL-safe base64 without padding, 22 characters. As Kafka's Uuid.randomUuid, never one with a
     leading dash, which command lines would take for an option."""

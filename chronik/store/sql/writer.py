@@ -71,6 +71,11 @@ class Writer:
         with self._state:
             self._start()
 
+    @property
+    def is_started(self) -> bool:
+        """Whether something may be queued or being written."""
+        return self._thread is not None
+
     def submit(self, unit: Unit) -> None:
         """Queue a unit behind all earlier ones. CatalogError after `close`."""
         with self._state:
