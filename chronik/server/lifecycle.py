@@ -19,6 +19,10 @@ from chronik.settings import BrokerSettings
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 1024 * 1024
 
+SWITCH_INTERVAL_S = 0.0005
+"""How long a reading thread may keep the interpreter from the loop: with Python's 5 ms others waited 6 ms beside reads of
+small batches from the disk, with this 0.7 ms, at the same CPU."""
+
 
 class StartError(Exception):
     """The broker could not start; the message is one sentence for a person."""
@@ -56,6 +60,7 @@ class Hooks(Protocol):
 def run(data_dir: Path, settings: BrokerSettings, hooks: Hooks) -> None:
     """Serve until SIGTERM or SIGINT. StartError when it cannot, and what `Broker.open` raises."""
     _tune_allocator()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     if sys.platform == "win32":
         asyncio.run(serve(data_dir, settings, hooks))
     else:
