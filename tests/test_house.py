@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": frozenset({"server", "api", "broker", "store", "log", "group", "txn", "auth", "wire", "batch"}),
     "testing": frozenset({"server", "api", "broker", "store", "log", "group", "txn", "auth", "wire", "batch"}),
     "__main__": frozenset({"cli"}),
+    "__init__": frozenset({"server"}),
 }
 """Room -> the rooms below that it may import; everybody may import the ground."""
 

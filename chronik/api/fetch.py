@@ -36,6 +36,13 @@ API = ApiKey.FETCH
 VERSIONS = (4, 17)
 
 _TOPIC_IDS_SINCE = 13
+_SESSION_ERRORS = frozenset(
+    {
+        ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+        ErrorCode.INVALID_FETCH_SESSION_EPOCH,
+        ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR,
+    }
+)
 
 
 class _Read:
@@ -65,6 +72,20 @@ def handle(context: RequestContext, request: FetchRequest) -> FetchResponse | Co
     if isinstance(result, list):
         return _response(context, fetch, reads, result)
     return _when_read(context, fetch, reads, result)
+
+
+def refused(context: RequestContext, request: FetchRequest, error: KafkaError) -> FetchResponse:
+    """The reply in which every partition has the error, those that only the session knows too; an error of sessions is
+    the whole reply's."""
+    if error.code in _SESSION_ERRORS:
+        return FetchResponse(error_code=error.code)
+    fetch = _begin(context, request)
+    if isinstance(fetch, FetchResponse):
+        return fetch
+    reads = [_Read(asked) for asked in fetch.partitions]
+    for read in reads:
+        read.error = error
+    return _response(context, fetch, reads, [])
 
 
 def _begin(context: RequestContext, request: FetchRequest) -> SessionFetch | FetchResponse:

@@ -17,6 +17,7 @@ from chronik.settings import BrokerSettings, DurabilityMode
 from chronik.store.datadir import DataDirectory, boot_id
 from chronik.store.rocks.engine import RocksEngine
 from chronik.store.sql.catalog import Catalog
+from chronik.store.sql.schema import Synchronous
 from chronik.terms import Acks, Durability
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Broker:
         subscribed_topics: SubscribedTopics,
     ) -> None:
         self.directory = directory
+        self._started_with = settings
+        self._subscribed_topics = subscribed_topics
         self.configs = DynamicConfigs(settings, catalog, {"log.dirs": str(directory.path.absolute())})
         self.settings = settings = self.configs.settings
         """Replaced, not changed, when dynamic configs are altered."""
@@ -71,13 +74,21 @@ class Broker:
         self._housekeeping = Housekeeping(self)
 
     @classmethod
-    async def open(cls, path: Path, settings: BrokerSettings, subscribed_topics: SubscribedTopics) -> Broker:
+    async def open(
+        cls,
+        path: Path,
+        settings: BrokerSettings,
+        subscribed_topics: SubscribedTopics,
+        *,
+        synchronous: Synchronous = "FULL",
+    ) -> Broker:
         """Lock and open a data directory, creating it if need be. DataDirectoryError or CatalogError says why not, in
-        one sentence. `subscribed_topics` reads consumers' metadata for the group coordinator."""
+        one sentence. `subscribed_topics` reads consumers' metadata for the group coordinator, `synchronous` is the
+        catalog's."""
         directory = DataDirectory.open(path)
         catalog = store = None
         try:
-            catalog = Catalog.open(directory.catalog, synchronous="FULL")
+            catalog = Catalog.open(directory.catalog, synchronous=synchronous)
             store = RocksEngine(directory.records, settings.store)
             await _begin_run(catalog)
             broker = cls(directory, settings, catalog, store, subscribed_topics)
@@ -112,11 +123,48 @@ class Broker:
 
     async def close(self) -> None:
         """Make everything durable and let go of the directory."""
-        await self._housekeeping.stop()
-        self.groups.stop()
+        await self._end_tasks()
         await self.store.close()
         self.catalog.set_property(_RUN, _CLEAN)
         self.catalog.close()
+        self.directory.close()
+
+    async def _end_tasks(self) -> None:
+        await self._housekeeping.stop()
+        await self.groups.stop()
+
+    # For tests of programs that use a broker
+
+    async def emptied(self) -> Broker:
+        """Forget all topics, records, groups, offsets, transactions and dynamic configs. A new broker over the same
+        directory serves from now on, and this one is used up. KafkaError or CatalogError when that fails.
+
+        No request may be under way but those that only read, or wait for the store: they find no topics any more.
+        Producer ids, logs and the leader epoch are not counted anew: a client of before is never taken for one of
+        after.
+        """
+        await self._end_tasks()
+        await self.catalog.clear()
+        self.topics.forget()
+        broker = Broker(self.directory, self._started_with, self.catalog, self.store, self._subscribed_topics)
+        await broker._start()
+        return broker
+
+    async def crash(self) -> None:
+        """Let go of the directory, and leave it as SIGKILL would have left it when this was called: what was given to
+        the system by then is in it, what only was in memory is not, nothing is flushed, and the run did not end well.
+
+        That moment lies between two turns of the event loop and outside of a commit: a write that is cut in its middle
+        does not happen, nor does what a power cut loses. Whoever calls has closed the connections before.
+        """
+        from chronik.store.backup import copy_directory
+
+        image = self.directory.path / "killed"
+        copy_directory(self.directory.path, image, lasting=False)
+        await self._end_tasks()
+        await self.store.close()
+        self.catalog.close()
+        self.directory.replace(image)
         self.directory.close()
 
 

@@ -180,6 +180,11 @@ class Topics:
         except KafkaError as error:
             _log.warning("The records of deleted topics are still on the disk: %s", error)
 
+    def forget(self) -> None:
+        """Let nobody see a topic any more: somebody else looks after them."""
+        for topic in tuple(self._by_name.values()):
+            self._remove(topic)
+
     async def purge(self, logs: Sequence[LogId]) -> None:
         """Drop the records of logs that no topic has any more, then forget that they were there."""
         if logs:

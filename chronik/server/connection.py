@@ -21,6 +21,7 @@ from chronik.wire.header import RequestHeader, decode_header, decode_request, en
 from chronik.wire.primitives import Buffer, MalformedFrame
 
 if TYPE_CHECKING:
+    from chronik.broker.broker import Broker
     from chronik.server.listener import Server
 
 SIZE_BYTES = 4
@@ -71,6 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading_paused = False
         self._writing_paused = False
         self._closing = False
+        self._held = False
         self.used_at = server.loop.time()
 
     # The transport's side
@@ -85,6 +87,8 @@ class Connection(asyncio.BufferedProtocol):
         self._peer = Peer(str(peer[0]), settings.advertised or (str(local[0]), int(local[1])))
         if not self._server.admit(self):
             self._close("there are too many connections")
+        elif self._server.is_held:
+            self.hold()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -199,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _continue(self) -> None:
         """Execute what waits, as far as it may begin."""
-        while self._queue and not self._closing and self._may_begin(self._queue[0]):
+        while self._queue and not (self._closing or self._held) and self._may_begin(self._queue[0]):
             frame = self._queue.popleft()
             self._queued_bytes -= len(frame)
             try:
@@ -209,7 +213,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._reading_paused and not self._queue and not self._closing:
             self._reading_paused = False
             assert self._transport is not None
-            self._transport.resume_reading()
+            if not self._held:
+                self._transport.resume_reading()
 
     def _execute(self, frame: Buffer) -> None:
         header, pos = decode_header(frame)
@@ -336,3 +341,34 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         if self._transport is not None:
             self._transport.abort()
+
+    def cut(self) -> asyncio.Task[None] | None:
+        """The same, and cancel the request that is being carried out: its task, which is not yet at its end."""
+        self.shut()
+        task = self._task
+        if task is not None:
+            task.cancel()
+        return task
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether the request that is being carried out ends when the store has told what it knows: it is a Fetch, or a
+        Produce whose effects are there already."""
+        return self._task is None or self._cancellable
+
+    def hold(self) -> None:
+        """Begin no request until `go_on`."""
+        if not (self._held or self._closing) and self._transport is not None:
+            self._held = True
+            if not self._reading_paused:
+                self._transport.pause_reading()
+
+    def go_on(self, broker: Broker) -> None:
+        """Ask this broker from now on."""
+        self._broker = broker
+        if self._held and not self._closing and self._transport is not None:
+            self._held = False
+            if not self._reading_paused:
+                self._transport.resume_reading()
+            self._continue()
+            self._flush()

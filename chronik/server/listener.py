@@ -13,6 +13,8 @@ from chronik.server.connection import Connection
 READ_BUFFER_BYTES = 256 * 1024
 """Read from a socket at once. All connections share one buffer: what it holds is used up before the next read."""
 _DRAIN_S = 2.0
+_TICKS = 20
+"""Turns of the loop in which an answer leaves that does not wait for anything any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class Server:
         self.handlers: dict[int, Handler] = {int(handler.API): handler for handler in HANDLERS}
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, with real ports."""
+        self.is_held = False
+        """Whether new connections have to wait."""
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._to_flush: list[Connection] = []
@@ -48,14 +52,19 @@ class Server:
 
     async def stop(self) -> None:
         """Accept nothing more, answer what was asked if that is soon done, close."""
-        for server in self._servers:
-            server.close()
+        self.close()
         if self._sweep is not None:
             self._sweep.cancel()
         await self._until(lambda: not any(connection.is_busy for connection in self._connections))
         for connection in tuple(self._connections):
             connection.shut()
         await self._until(lambda: not self._connections)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     async def _until(self, quiet: Callable[[], bool]) -> None:
         """Wait for it, looked at after each answer and each end of a connection, but not for long."""
@@ -72,6 +81,38 @@ class Server:
         """A connection has answered everything that it was asked."""
         if self._settled is not None:
             self._settled.set()
+
+    def cut(self) -> list[asyncio.Task[None]]:
+        """Close every connection at once: no byte is sent any more. Requests that are being carried out are cancelled;
+        they have ended when the tasks that are returned have."""
+        return [task for connection in tuple(self._connections) if (task := connection.cut()) is not None]
+
+    # Going on with another broker
+
+    def hold(self) -> None:
+        """Let no connection, old or new, begin a request until `serve`."""
+        self.is_held = True
+        for connection in tuple(self._connections):
+            connection.hold()
+
+    async def end_requests(self, *, now: bool) -> None:
+        """Have no request carried out any more, after `hold`; a connection that waits for an answer is closed. Not
+        `now`: spare those that end by themselves when the store has told what it knows; a later call sees to them."""
+        if now:
+            for _ in range(_TICKS):
+                if not any(connection.is_busy for connection in self._connections):
+                    return
+                await asyncio.sleep(0)
+        busy = [one for one in self._connections if one.is_busy and (now or not one.ends_by_itself)]
+        tasks = [task for connection in busy if (task := connection.cut()) is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def serve(self, broker: Broker) -> None:
+        """Let all connections ask this broker."""
+        self.broker = broker
+        self.is_held = False
+        for connection in tuple(self._connections):
+            connection.go_on(broker)
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False when there are too many."""
