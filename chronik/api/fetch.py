@@ -189,6 +189,8 @@ async def _wait(
 
     watch = broker.store.watch([read.log for read in reads if read.log is not None], woken)
     timer = loop.call_later(request.max_wait_ms / 1000, end)
+    # This runs a turn of the loop later than the check that sent us here: what came in between woke nobody.
+    woken()
     try:
         await ended
     finally:

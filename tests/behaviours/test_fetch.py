@@ -18,6 +18,7 @@ from tests.behaviours.partition import (
     metadata_of,
     new_partition,
     only_partition,
+    produce_request,
 )
 from tests.broker_process import BrokerProcess
 from tests.kafka_python import kafka
@@ -97,6 +98,21 @@ def test_a_fetch_that_waits_for_two_partitions_is_woken_by_either(
     response = client.receive(SOON_S)
     found = {one.partition_index: one.high_watermark for answered in response.responses for one in answered.partitions}
     assert found == {number: 1, 1 - number: 0}
+
+
+def test_a_fetch_that_comes_together_with_a_produce_does_not_miss_it(partition: Partition, other: RawClient) -> None:
+    """Both in one turn of the broker's loop, in either order: the records are there already, or wake the fetch."""
+    writer = partition.over(other)
+    for number in range(300):
+        produced = other.frame(produce_request(writer.place.produced(batch(b"%d" % number)), acks=1), 9)
+        fetched = partition.client.frame(
+            fetch_request(partition.place.fetched(number), max_wait_ms=30_000, min_bytes=1), 11
+        )
+        for client, frame in ((other, produced), (partition.client, fetched))[:: 1 if number % 3 else -1]:
+            client.write(frame)
+        (record,) = records_in(only_partition(partition.client.receive(SOON_S)).records)
+        assert (record.offset, record.value) == (number, b"%d" % number)
+        other.receive()
 
 
 def test_offsets_outside_the_log_are_out_of_range(partition: Partition) -> None:
