@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help run test lint check format bench clients clean
+.PHONY: help run test lint check format bench clients differ clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make format   let ruff format and fix the code'
 	@echo 'make clients  install the real clients that the tests in tests/clients can drive (into .clients)'
 	@echo 'make bench    run the benchmarks of tools/bench'
+	@echo 'make differ   ask Apache Kafka (of make clients) and chronik the same, and compare the replies'
 	@echo 'make clean    remove .venv, .clients, caches and build results (never ./data)'
 
 # The version is asked for before anything is created, so that an old Python gives one sentence and no half-made .venv.
@@ -55,6 +56,9 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.bench $(ARGS)
+
+differ: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.differ $(ARGS)
 
 clients: $(VENV)/.installed-dev
 	bash tools/clients/install.sh $(ARGS)

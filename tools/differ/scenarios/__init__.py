@@ -1,0 +1,8 @@
+"""The scenarios that were written by hand, one file for each group of APIs."""
+
+from __future__ import annotations
+
+from tools.differ.scenarios import acls, configs, fetch, log, metadata, produce, topics
+from tools.differ.script import scenarios
+
+__all__ = ["acls", "configs", "fetch", "log", "metadata", "produce", "scenarios", "topics"]
