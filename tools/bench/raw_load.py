@@ -18,6 +18,7 @@ from chronik.batch.records import Record, build_batch
 from chronik.wire.apis import ApiKey
 from chronik.wire.header import RequestHeader, decode_response, encode_request
 from chronik.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from chronik.wire.messages.find_coordinator import FindCoordinatorRequest
 from chronik.wire.messages.heartbeat import HeartbeatRequest
 from chronik.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from chronik.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
@@ -28,6 +29,7 @@ from chronik.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestA
 SIZE = struct.Struct(">i")
 CLIENT_ID = "bench"
 _MEMBER_ID_REQUIRED = 79
+_UNKNOWN_MEMBER_ID = 25
 
 
 def connect(port: int) -> socket.socket:
@@ -217,6 +219,7 @@ class Joining:
 
     def run(self) -> float:
         """Seconds until all are assigned."""
+        self._wait_for_coordinator()
         threads = [threading.Thread(target=self._member, daemon=True) for _ in range(self._members)]
         for thread in threads:
             thread.start()
@@ -227,6 +230,18 @@ class Joining:
         for thread in threads:
             thread.join(10)
         return self._completed_at - began
+
+    def _wait_for_coordinator(self) -> None:
+        """Kafka makes its topic of offsets when it is first asked for a coordinator."""
+        connection = connect(self._port)
+        deadline = time.monotonic() + 60
+        beat = HeartbeatRequest(group_id=self._group, generation_id=1, member_id="nobody")
+        while call(connection, ApiKey.HEARTBEAT, 3, beat).error_code != _UNKNOWN_MEMBER_ID:
+            if time.monotonic() > deadline:
+                raise SystemExit("the group has no coordinator")
+            call(connection, ApiKey.FIND_COORDINATOR, 2, FindCoordinatorRequest(key=self._group))
+            time.sleep(0.1)
+        connection.close()
 
     def _member(self) -> None:
         connection = connect(self._port)
