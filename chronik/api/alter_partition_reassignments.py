@@ -27,7 +27,7 @@ def handle(context: RequestContext, request: AlterPartitionReassignmentsRequest)
     """Check every partition that is named."""
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=request.allow_replication_factor_change,
-        error_message=None,
+        error_message="",
         responses=[
             ReassignableTopicResponse(
                 name=topic.name,

@@ -39,7 +39,7 @@ def handle(context: RequestContext, request: DescribeConfigsRequest) -> Describe
     response = DescribeConfigsResponse()
     for asked in request.resources:
         result = DescribeConfigsResult(
-            resource_type=asked.resource_type, resource_name=asked.resource_name, error_message=None
+            resource_type=asked.resource_type, resource_name=asked.resource_name, error_message=""
         )
         response.results.append(result)
         try:

@@ -36,6 +36,8 @@ API = ApiKey.FETCH
 VERSIONS = (4, 17)
 
 _TOPIC_IDS_SINCE = 13
+_NOT_FOUND = frozenset({ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID})
+"""Errors of partitions that are not read at all: Kafka has no aborted transactions for these, and null for others."""
 _SESSION_ERRORS = frozenset(
     {
         ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
@@ -130,7 +132,7 @@ def _locate(broker: Broker, asked: FetchedPartition) -> _Read:
         read.error = KafkaError(unknown)
         return read
     current = asked.current_leader_epoch
-    if current != NO_LEADER_EPOCH and current != topic.leader_epoch:
+    if current >= 0 and current != topic.leader_epoch:
         older = current < topic.leader_epoch
         read.error = KafkaError(ErrorCode.FENCED_LEADER_EPOCH if older else ErrorCode.UNKNOWN_LEADER_EPOCH)
         return read
@@ -284,6 +286,9 @@ def _without_records(context: RequestContext, read: _Read) -> tuple[PartitionDat
 
 def _failure(asked: FetchedPartition, code: ErrorCode) -> tuple[PartitionData, Told]:
     data = PartitionData(
-        partition_index=asked.partition, error_code=code, high_watermark=NO_OFFSET, aborted_transactions=None
+        partition_index=asked.partition,
+        error_code=code,
+        high_watermark=NO_OFFSET,
+        aborted_transactions=[] if code in _NOT_FOUND else None,
     )
     return data, Told(code, NO_OFFSET, NO_OFFSET, False, False)

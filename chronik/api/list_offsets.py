@@ -53,10 +53,12 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
     response = ListOffsetsResponse()
     for asked in request.topics:
         topic = ListOffsetsTopicResponse(name=asked.name)
-        response.topics.append(topic)
         for partition in asked.partitions:
-            repeated = named[asked.name, partition.partition_index] > 1
-            topic.partitions.append(await _answer(context, asked.name, partition, isolation, repeated))
+            count = named.pop((asked.name, partition.partition_index), 0)
+            if count:  # what is named twice is answered (with an error) once
+                topic.partitions.append(await _answer(context, asked.name, partition, isolation, count > 1))
+        if topic.partitions:
+            response.topics.append(topic)
     return response
 
 

@@ -35,6 +35,10 @@ _NO_TOPIC_ID = bytes(16)
 async def handle(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
     """Describe this broker and the topics that are asked for."""
     broker = context.broker
+    if context.version < _BY_ID_SINCE and any(_by_id(topic) for topic in request.topics or ()):
+        # Versions 10 and 11 have the fields, but brokers could not use them yet.
+        refused = [_refused(topic, ErrorCode.INVALID_REQUEST) for topic in request.topics or ()]
+        return MetadataResponse(topics=refused)
     host, port = context.peer.advertised
     response = MetadataResponse(
         brokers=[MetadataResponseBroker(node_id=broker.node_id, host=host, port=port, rack=broker.settings.rack)],
@@ -46,8 +50,7 @@ async def handle(context: RequestContext, request: MetadataRequest) -> MetadataR
     response.topics = await _topics(context, request)
     if request.include_topic_authorized_operations:
         for topic in response.topics:
-            # One that could not be found by its id, or must not be asked for by it, has none.
-            if topic.name is not None and topic.error_code != ErrorCode.INVALID_REQUEST:
+            if topic.name is not None:  # one that could not be found by its id has none
                 topic.topic_authorized_operations = authorized_operations.TOPIC
     return response
 
@@ -56,13 +59,14 @@ async def _topics(context: RequestContext, request: MetadataRequest) -> list[Met
     broker, asked = context.broker, request.topics
     if asked is None or (not asked and context.version < _NULL_IS_ALL_SINCE):
         return [_described(broker, topic) for topic in broker.topics]
-    by_id = [topic for topic in asked if topic.name is None or topic.topic_id != _NO_TOPIC_ID]
-    if by_id and context.version < _BY_ID_SINCE:
-        # Versions 10 and 11 have the fields, but brokers could not use them yet.
-        return [_refused(topic, ErrorCode.INVALID_REQUEST) for topic in asked]
+    asked = list({(topic.name, topic.topic_id): topic for topic in asked}.values())
     may_create = request.allow_auto_topic_creation or context.version < _AUTO_CREATION_FLAG_SINCE
     created = await _create_missing(broker, asked, may_create)
     return [_answered(broker, topic, created) for topic in asked]
+
+
+def _by_id(asked: MetadataRequestTopic) -> bool:
+    return asked.name is None or asked.topic_id != _NO_TOPIC_ID
 
 
 async def _create_missing(broker: Broker, asked: list[MetadataRequestTopic], may_create: bool) -> dict[str, KafkaError]:
@@ -99,7 +103,7 @@ def _answered(broker: Broker, asked: MetadataRequestTopic, failed: dict[str, Kaf
 
 
 def _refused(asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
-    return MetadataResponseTopic(error_code=code, name=asked.name, topic_id=asked.topic_id)
+    return MetadataResponseTopic(error_code=code, name=asked.name or "", topic_id=asked.topic_id)
 
 
 def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:

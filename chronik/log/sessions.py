@@ -143,7 +143,7 @@ class FetchSessions:
                 self._close(session_id)
             wanted = tuple(partitions)
             session = None
-            if epoch == INITIAL_EPOCH and wanted:
+            if epoch == INITIAL_EPOCH:
                 session = self._create(wanted, uses_topic_ids, now_ms, new_id)
             return SessionFetch(wanted, session, incremental=False)
         found = self._sessions.get(session_id)

@@ -64,12 +64,23 @@ def by_id(s: Script) -> None:
     metadata(s, {"name": "~b", "topic_id": "$a"})
     metadata(s, {"name": None, "topic_id": UNKNOWN["topic_id"]})
     metadata(s, {"name": "~a", "topic_id": UNKNOWN["topic_id"]})
-    metadata(s, {"name": None, "topic_id": None})
+    metadata(s, {"name": None, "topic_id": "$a"}, {"name": None, "topic_id": "$a"})
     metadata(s, {"name": None, "topic_id": "$a"}, {"name": None, "topic_id": "$b"})
-    metadata(s, {"name": None, "topic_id": "$a"}, {"name": "~b"})
     metadata(s, {"name": None, "topic_id": "$a"}, include_topic_authorized_operations=True)
     s.ask("DeleteTopics", topics=[{"name": "~a"}], timeout=20_000)
     metadata(s, {"name": None, "topic_id": "$a"})
+
+
+@scenario("Metadata", since=10)
+def by_id_and_by_name(s: Script) -> None:
+    s.topic("~a")
+    s.topic("~b")
+    metadata(s, {"name": None, "topic_id": "$a"}, {"name": "~b"})
+
+
+@scenario("Metadata", since=12)
+def nonsense_asked(s: Script) -> None:
+    metadata(s, {"name": None, "topic_id": None})
 
 
 @scenario("DescribeCluster")
