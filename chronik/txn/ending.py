@@ -119,8 +119,12 @@ def _prepared_raising(
 
 
 def _is_retry(saved: TransactionSaved, request: EndRequest) -> bool:
-    """Whether the request has the producer id and epoch from before the last end."""
+    """Whether the request has the producer id and epoch from before the last end. Another producer that was replaced
+    can have the same epoch, if the last end has not raised it; here Kafka does not look, and would give it the token of
+    the one that replaced it."""
     _, producer_id, epoch = request.producer
+    if epoch < 0 or epoch != saved.last_producer_epoch:
+        return False
     if producer_id == saved.producer_id:
         return saved.producer_epoch == epoch + 1
     return producer_id == saved.previous_producer_id and epoch == LAST_EPOCH and saved.producer_epoch == 0

@@ -30,7 +30,7 @@ def initialised(
             request.transactional_id, TransactionState.EMPTY, *who, request.timeout_ms, start_ms=-1, update_ms=now_ms
         )
     state = transaction.state
-    if _goes_on(request) and not _may_go_on(saved, request, state):
+    if _goes_on(request) and not _may_go_on(saved, request):
         return ErrorCode.PRODUCER_FENCED
     match state:
         case TransactionState.EMPTY | TransactionState.COMPLETE_COMMIT | TransactionState.COMPLETE_ABORT:
@@ -49,16 +49,14 @@ def _goes_on(request: InitRequest) -> bool:
     return request.producer_id != NO_PRODUCER_ID
 
 
-def _may_go_on(saved: TransactionSaved, request: InitRequest, state: TransactionState) -> bool:
+def _may_go_on(saved: TransactionSaved, request: InitRequest) -> bool:
     """Whether the producer is the current one, or can be the one before, that never heard of its new epoch (or of its
-    new producer id, if the epochs were exhausted). An open transaction is the current one's only: here Kafka does not
-    look at the epoch, so that there a producer that was replaced can abort the transaction of the one that did."""
+    new producer id, if the epochs were exhausted). While a transaction is open, Kafka does not look at the epoch, so
+    that there a producer that was replaced can abort the transaction of the one that did."""
+    is_last = 0 <= request.producer_epoch == saved.last_producer_epoch
     if request.producer_id == saved.producer_id:
-        is_current = request.producer_epoch == saved.producer_epoch
-        is_last = request.producer_epoch == saved.last_producer_epoch
-        return is_current or (is_last and state is not TransactionState.ONGOING)
-    is_last = request.producer_epoch == saved.last_producer_epoch and request.producer_epoch >= LAST_EPOCH
-    return is_last and request.producer_id == saved.previous_producer_id
+        return is_last or request.producer_epoch == saved.producer_epoch
+    return is_last and request.producer_id == saved.previous_producer_id and request.producer_epoch >= LAST_EPOCH
 
 
 def _given_out(

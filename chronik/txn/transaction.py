@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from chronik.changes import Change, TransactionPartitionsAdded, TransactionSaved
 from chronik.errors import ErrorCode
-from chronik.terms import ProducerId
+from chronik.terms import NO_PRODUCER_EPOCH, ProducerId
 from chronik.txn.requests import PartitionKey, Producer
 from chronik.txn.states import LEGAL_MOVES, TransactionState
 
@@ -80,7 +80,9 @@ def additions(
     even one that adds nothing."""
     changes: list[Change] = []
     if transaction.state is not TransactionState.ONGOING:
-        changes.append(replace(transaction.moved(TransactionState.ONGOING, now_ms), start_ms=now_ms))
+        # Who begins a transaction knows its epoch: from now on nobody can say that its answer was lost.
+        begun = transaction.moved(TransactionState.ONGOING, now_ms)
+        changes.append(replace(begun, start_ms=now_ms, last_producer_epoch=NO_PRODUCER_EPOCH))
     new_partitions = tuple(sorted(set(partitions) - transaction.partitions))
     new_groups = tuple(sorted(set(groups) - transaction.groups))
     if new_partitions or new_groups:

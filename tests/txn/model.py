@@ -29,11 +29,13 @@ class ModelId:
     """Partition -> (the number of the commit, offset)."""
     ended: tuple[Producer, bool, bool] | None = None
     """The last end by a producer: who, whether it was a commit, whether it raised the epoch."""
+    outcome: bool | None = None
+    """Whether the last transaction was committed; None if none has ended since the producer began."""
 
     def begin(self, now_ms: int) -> None:
         if self.deadline_ms is None:
             self.deadline_ms = now_ms + self.timeout_ms
-            self.ended = None
+            self.before = self.ended = self.outcome = None
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Model:
         if commits:
             for key, staged in one.offsets.items():
                 self.offsets[key] = max(staged, self.offsets.get(key, (0, 0)))
-        one.deadline_ms = None
+        one.deadline_ms, one.outcome = None, commits
         one.has_group = False
         one.partitions.clear()
         one.values.clear()

@@ -77,6 +77,15 @@ def test_a_time_out_that_could_not_be_written_is_tried_again(world: World) -> No
     assert world.state() is TransactionState.COMPLETE_ABORT
 
 
+def test_a_replaced_producer_is_not_taken_for_the_current_one_that_asks_again(world: World) -> None:
+    """It has the epoch before the current one, as who repeats an end of version 5 has. Kafka gives it the token of the
+    producer that replaced it."""
+    old, new = world.producer(), world.producer()
+    world.produce(new, "a", adds=True)
+    world.end(new, commits=True)
+    assert world.end(old, commits=True, raises=True).error is ErrorCode.PRODUCER_FENCED
+
+
 def test_an_open_transaction_survives_a_restart_with_its_deadline(world: World) -> None:
     producer = world.producer()
     world.produce(producer, "a", adds=True)

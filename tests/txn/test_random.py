@@ -97,6 +97,7 @@ class Transactions(RuleBasedStateMachine):
                     one.before = None
                 return
         one.timeout_ms, one.owner, one.before, one.ended = TIMEOUT_MS, producer, None, None
+        one.outcome = None
         if producer is not None:
             assert producer not in self.producers, "the token was given out before"
             self.producers.append(producer)
@@ -122,7 +123,7 @@ class Transactions(RuleBasedStateMachine):
             return
         assert reply.error is NONE
         new = Producer(producer.transactional_id, reply.producer_id, reply.producer_epoch)
-        one.owner, one.before, one.ended = new, producer, None
+        one.owner, one.before, one.ended, one.outcome = new, producer, None, None
         if new not in self.producers:
             self.producers.append(new)
 
@@ -211,17 +212,18 @@ class Transactions(RuleBasedStateMachine):
             assert reply.error is NONE, "asked again, it is told again"
             if raises:
                 one.owner = self.token(producer, reply)
-        elif reply.error is NONE:
+        elif reply.error is NONE and raises:
             # A producer that was stopped by the clock is told so, if an abort is what it wants.
-            assert not commits
-            assert raises == (producer == one.before) or not raises
-            if raises:
-                one.owner, one.before = self.token(producer, reply), producer
+            assert (producer, commits) == (one.before, False)
+            one.owner, one.before = self.token(producer, reply), producer
+        elif reply.error is NONE:
+            assert is_owner
+            assert commits == one.outcome, "without an epoch to tell it by, it counts as asked again"
 
     def ended(self, producer: Producer, one: ModelId, commits: bool, raises: bool, reply: EndReply | None) -> None:
         if one.deadline_ms is not None:
             self.model.finish(one, commits=commits)
-        one.ended = (producer, commits, raises)
+        one.ended, one.outcome = (producer, commits, raises), commits
         if raises:
             one.before = producer
             one.owner = None if reply is None else self.token(producer, reply)
