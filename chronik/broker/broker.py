@@ -11,6 +11,7 @@ from chronik.broker.groups import Groups, SubscribedTopics
 from chronik.broker.housekeeping import Housekeeping
 from chronik.broker.producer_ids import ProducerIds
 from chronik.broker.topics import Topics
+from chronik.broker.transactions import Transactions
 from chronik.changes import LeaderEpochBumped
 from chronik.log.sessions import FetchSessions
 from chronik.settings import BrokerSettings, DurabilityMode
@@ -18,7 +19,7 @@ from chronik.store.datadir import DataDirectory, boot_id
 from chronik.store.rocks.engine import RocksEngine
 from chronik.store.sql.catalog import Catalog
 from chronik.store.sql.schema import Synchronous
-from chronik.terms import Acks, Durability
+from chronik.terms import Acks, Durability, TopicId
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,9 @@ class Broker:
         self.topics = Topics(settings, catalog, store, catalog.image.leader_epoch)
         self.producer_ids = ProducerIds(catalog)
         self.groups = Groups(settings, catalog, self.topics.name_of, subscribed_topics)
+        self.transactions = Transactions(
+            settings, catalog, store, self.topics, self.groups, self.producer_ids, catalog.image.leader_epoch
+        )
         self.fetch_sessions = FetchSessions(settings.max_incremental_fetch_session_cache_slots)
         self._housekeeping = Housekeeping(self)
 
@@ -104,17 +108,25 @@ class Broker:
 
     async def _start(self) -> None:
         image = self.catalog.image
-        self.topics.on_deleted = self.groups.topic_deleted
+        self.topics.on_deleted = self._topic_deleted
+        self.groups.transactions = self.transactions
         self.groups.start(image.group_changes)
         image.group_changes.clear()
+        await self.transactions.start(image.transaction_changes)
+        image.transaction_changes.clear()
         await self.topics.purge(image.dropped_logs)
         self._housekeeping.start()
+
+    def _topic_deleted(self, topic_id: TopicId) -> None:
+        self.groups.topic_deleted(topic_id)
+        self.transactions.topic_deleted(topic_id)
 
     async def alter_configs(self, scope: str, alter: Alter) -> None:
         """Alter the dynamic broker configs of a scope, and let everybody follow them. Errors as of `DynamicConfigs`."""
         await self.configs.alter_broker(scope, alter)
         self.settings = self.configs.settings
         await self.topics.use(self.settings)
+        self.transactions.use(self.settings)
 
     def disk_bytes(self) -> tuple[int, int]:
         """Of the file system that holds the data directory: all bytes, and those that may still be used. OSError."""
@@ -132,6 +144,7 @@ class Broker:
     async def _end_tasks(self) -> None:
         await self._housekeeping.stop()
         await self.groups.stop()
+        await self.transactions.stop()
 
     # For tests of programs that use a broker
 
