@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from chronik.api import (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     alter_configs,
     alter_partition_reassignments,
     api_versions,
@@ -24,8 +26,11 @@ from chronik.api import (
     describe_configs,
     describe_groups,
     describe_log_dirs,
+    describe_producers,
     describe_topic_partitions,
+    describe_transactions,
     elect_leaders,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -37,6 +42,7 @@ from chronik.api import (
     list_groups,
     list_offsets,
     list_partition_reassignments,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -44,6 +50,8 @@ from chronik.api import (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
+    write_txn_markers,
 )
 from chronik.api.request import RequestContext
 from chronik.wire.apis import ApiKey
@@ -61,6 +69,8 @@ class Handler(Protocol):
 
 
 HANDLERS: tuple[Handler, ...] = (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     alter_configs,
     alter_partition_reassignments,
     api_versions,
@@ -76,8 +86,11 @@ HANDLERS: tuple[Handler, ...] = (
     describe_configs,
     describe_groups,
     describe_log_dirs,
+    describe_producers,
     describe_topic_partitions,
+    describe_transactions,
     elect_leaders,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -89,6 +102,7 @@ HANDLERS: tuple[Handler, ...] = (
     list_groups,
     list_offsets,
     list_partition_reassignments,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -96,4 +110,6 @@ HANDLERS: tuple[Handler, ...] = (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
+    write_txn_markers,
 )

@@ -1,26 +1,33 @@
-"""Produce: append one record batch per partition (KIP-98, KIP-467).
+"""Produce: append one record batch per partition (KIP-98, KIP-467, KIP-890, KIP-516).
 
-Served: 0 to 11, of which 0 to 2 only in name. librdkafka before 2.11.1 sends uncompressed data unless the range begins
+Served: 0 to 13, of which 0 to 2 only in name. librdkafka before 2.11.1 sends uncompressed data unless the range begins
 at 0, and Kafka advertises it for the same reason; message formats 0 and 1 went with Kafka 4, so a request of these
-versions is answered with INVALID_RECORD for the batches that it holds.
+versions is answered with INVALID_RECORD for the batches that it holds. From 12 on a transactional batch adds its
+partition to the transaction, before that AddPartitionsToTxn must have; from 13 on topics come by id.
 
 The answer to acks=all waits for an fsync; meanwhile the connection's next Produce request is begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from chronik.api import produce_transactions
+from chronik.api.produce_transactions import Batch, Wrong
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, RequestContext
+from chronik.broker.broker import Broker
 from chronik.broker.clock import now_ms
+from chronik.broker.topics import Topic
 from chronik.errors import ErrorCode, KafkaError
 from chronik.log.access import Appended, AppendTerms
 from chronik.log.validate import RejectedBatch, check_batch
 from chronik.terms import NO_OFFSET, NO_TIMESTAMP, Acks
+from chronik.txn.requests import Producer
 from chronik.wire.apis import ApiKey
 from chronik.wire.messages.produce import (
     BatchIndexAndErrorMessage,
+    PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
@@ -29,9 +36,10 @@ from chronik.wire.messages.produce import (
 )
 
 API = ApiKey.PRODUCE
-VERSIONS = (0, 11)
+VERSIONS = (0, 13)
 
 _ZSTD_SINCE = 7
+_TOPIC_IDS_SINCE = 13
 _VALID_ACKS = frozenset(Acks)
 
 
@@ -54,6 +62,10 @@ class _Answer:
         if self.waiting == 0:
             self.deferred.resolve(NO_RESPONSE if self.acks is Acks.NONE else self.response)
 
+    def refuse(self, partition: PartitionProduceResponse, error: KafkaError) -> None:
+        _refuse(partition, error)
+        self.failed = True
+
 
 class _PartitionDone:
     """Told by the store about one partition."""
@@ -67,8 +79,7 @@ class _PartitionDone:
     def __call__(self, outcome: Appended | KafkaError) -> None:
         partition = self._partition
         if isinstance(outcome, KafkaError):
-            _refuse(partition, outcome)
-            self._answer.failed = True
+            self._answer.refuse(partition, outcome)
         else:
             partition.base_offset, partition.log_append_time_ms, partition.log_start_offset = outcome
         self._answer.settle()
@@ -77,7 +88,7 @@ class _PartitionDone:
 def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | Deferred | Coroutine[Any, Any, Any]:
     """Check and stage every batch; see the module's docstring for when it is answered."""
     if request.acks not in _VALID_ACKS:
-        return _refused(request)
+        return _refused(request, KafkaError(ErrorCode.INVALID_REQUIRED_ACKS))
     if (room := context.broker.store.room()) is not None:
         for topic in request.topic_data:
             for data in topic.partition_data:
@@ -87,66 +98,121 @@ def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse 
     return _append_all(context, request)
 
 
-async def _after(room: Any, context: RequestContext, request: ProduceRequest) -> Deferred:
+async def _after(room: Any, context: RequestContext, request: ProduceRequest) -> Any:
     while room is not None:
         await room
         room = context.broker.store.room()
-    return _append_all(context, request)
+    appending = _append_all(context, request)
+    return await appending if isinstance(appending, Coroutine) else appending
 
 
-def _append_all(context: RequestContext, request: ProduceRequest) -> Deferred:
-    acks = Acks(request.acks)
-    answer = _Answer(acks, context.client_id)
+def _append_all(
+    context: RequestContext, request: ProduceRequest
+) -> ProduceResponse | Deferred | Coroutine[Any, Any, Deferred]:
+    answer = _Answer(Acks(request.acks), context.client_id)
+    batches: list[Batch] = []
     for topic_data in request.topic_data:
-        response = TopicProduceResponse(name=topic_data.name)
+        response = TopicProduceResponse(name=topic_data.name, topic_id=topic_data.topic_id)
         answer.response.responses.append(response)
-        _append_topic(context, topic_data, response, answer)
-    if answer.failed and acks is Acks.NONE:
+        _check_topic(context, topic_data, response, answer, batches)
+    transactional = [batch for batch in batches if batch.checked.header.is_transactional]
+    if not transactional:
+        return _append(context.broker, batches, answer)
+    try:
+        producer = produce_transactions.producer_of(request.transactional_id, transactional)
+    except KafkaError as error:
+        return _refused(request, error)
+    if not produce_transactions.verifies(context):
+        return _append(context.broker, batches, answer)
+    wrong = produce_transactions.unverified(context.broker, producer, transactional)
+    if wrong and context.version >= produce_transactions.ADDS_PARTITIONS_SINCE:
+        for batch in batches:
+            batch.keep()
+        return _append_added(context, producer, batches, wrong, answer)
+    return _append_verified(context, batches, wrong, answer)
+
+
+async def _append_added(
+    context: RequestContext, producer: Producer, batches: list[Batch], wrong: Wrong, answer: _Answer
+) -> Deferred:
+    """Add the partitions to the transaction first. Meanwhile it may have ended: all are verified again."""
+    error = await produce_transactions.add(context.broker, producer, wrong)
+    if error is ErrorCode.NONE:
+        transactional = [batch for batch in batches if batch.checked.header.is_transactional]
+        wrong = produce_transactions.unverified(context.broker, producer, transactional)
+    else:
+        wrong = dict.fromkeys(wrong, error)
+    return _append_verified(context, batches, wrong, answer)
+
+
+def _append_verified(context: RequestContext, batches: Sequence[Batch], wrong: Wrong, answer: _Answer) -> Deferred:
+    """Append all but those batches that do not belong to the transaction."""
+    for batch, error in wrong.items():
+        answer.refuse(batch.response, produce_transactions.refusal(context.version, error))
+    return _append(context.broker, [batch for batch in batches if batch not in wrong], answer)
+
+
+def _append(broker: Broker, batches: Sequence[Batch], answer: _Answer) -> Deferred:
+    durability, append = broker.durability[answer.acks], broker.store.append
+    for batch in batches:
+        answer.waiting += 1
+        append(batch.log, batch.checked, batch.terms, durability, _PartitionDone(answer, batch.response))
+    if answer.failed and answer.acks is Acks.NONE:
         raise CloseConnection("a Produce request with acks=0 failed, which only a closed connection can tell")
     answer.settle()
     return answer.deferred
 
 
-def _append_topic(
-    context: RequestContext, topic_data: TopicProduceData, response: TopicProduceResponse, answer: _Answer
+def _check_topic(
+    context: RequestContext,
+    topic_data: TopicProduceData,
+    response: TopicProduceResponse,
+    answer: _Answer,
+    batches: list[Batch],
 ) -> None:
-    broker, now = context.broker, now_ms()
-    durability = broker.durability[answer.acks]
-    topic = broker.topics.get(topic_data.name)
+    """Check every batch of a topic: those that pass gather in `batches`."""
+    topics, now = context.broker.topics, now_ms()
+    by_id = context.version >= _TOPIC_IDS_SINCE
+    topic = topics.by_id(topic_data.topic_id) if by_id else topics.get(topic_data.name)
     for data in topic_data.partition_data:
         partition = PartitionProduceResponse(index=data.index, base_offset=NO_OFFSET)
         response.partition_responses.append(partition)
-        log = None if topic is None else topic.log_of(data.index)
         try:
-            if topic is None or log is None:
-                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
-            config = topic.config
-            batch = check_batch(data.records, config, now, zstd_allowed=context.version >= _ZSTD_SINCE)
+            if topic is None and by_id:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+            batches.append(_checked(context, topic, data, partition, now))
         except KafkaError as error:
+            answer.refuse(partition, error)
+
+
+def _checked(
+    context: RequestContext,
+    topic: Topic | None,
+    data: PartitionProduceData,
+    partition: PartitionProduceResponse,
+    now: int,
+) -> Batch:
+    log = None if topic is None else topic.log_of(data.index)
+    if topic is None or log is None:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
+    config = topic.config
+    checked = check_batch(data.records, config, now, zstd_allowed=context.version >= _ZSTD_SINCE)
+    begins_at_zero = context.version >= produce_transactions.ADDS_PARTITIONS_SINCE and checked.header.is_transactional
+    terms = AppendTerms(topic.leader_epoch, now, config.segment_bytes, config.segment_ms, begins_at_zero)
+    return Batch((topic.topic_id, data.index), log, checked, terms, partition)
+
+
+def _refused(request: ProduceRequest, error: KafkaError) -> ProduceResponse:
+    """The answer to a request that is refused as a whole: no batch is looked at."""
+    response = ProduceResponse()
+    for topic in request.topic_data:
+        refused = TopicProduceResponse(name=topic.name, topic_id=topic.topic_id)
+        response.responses.append(refused)
+        for data in topic.partition_data:
+            partition = PartitionProduceResponse(index=data.index)
             _refuse(partition, error)
-            answer.failed = True
-            continue
-        answer.waiting += 1
-        terms = AppendTerms(topic.leader_epoch, now, config.segment_bytes, config.segment_ms)
-        broker.store.append(log, batch, terms, durability, _PartitionDone(answer, partition))
-
-
-def _refused(request: ProduceRequest) -> ProduceResponse:
-    """The answer to an acks value that means nothing: no batch is looked at."""
-    return ProduceResponse(
-        responses=[
-            TopicProduceResponse(
-                name=topic.name,
-                partition_responses=[
-                    PartitionProduceResponse(
-                        index=data.index, error_code=ErrorCode.INVALID_REQUIRED_ACKS, base_offset=NO_OFFSET
-                    )
-                    for data in topic.partition_data
-                ],
-            )
-            for topic in request.topic_data
-        ]
-    )
+            refused.partition_responses.append(partition)
+    return response
 
 
 def _refuse(partition: PartitionProduceResponse, error: KafkaError) -> None:
