@@ -6,6 +6,7 @@ Most are small programs in `programs/`, one a client, with the client's default 
     PROGRAM BOOTSTRAP consume TOPIC COUNT                from the beginning; without a group if it can
     PROGRAM BOOTSTRAP group TOPIC GROUP                  until SIGTERM; from the beginning when nothing is committed
     PROGRAM BOOTSTRAP transact TOPIC COUNT ID OUTCOME    one transaction; OUTCOME is commit or abort (some clients)
+    PROGRAM BOOTSTRAP transform SOURCE TARGET GROUP ID COUNT   records into "done-" ones, exactly once (some clients)
     PROGRAM BOOTSTRAP admin create TOPIC PARTITIONS | admin delete TOPIC | admin list
 
 CODEC is none, gzip, snappy, lz4, zstd, or default: whatever the client does by itself. They write JSON lines: a record
@@ -99,6 +100,18 @@ class ClientProgram:
         assert self.transactional, f"{self.name} has no transactions here"
         outcome = "commit" if commit else "abort"
         return self._records(["transact", topic, str(count), transactional_id, outcome], bootstrap, config)
+
+    def transform(
+        self, bootstrap: str, source: str, target: str, group_id: str, transactional_id: str, count: int
+    ) -> None:
+        """Consume `count` records and produce "done-<value>" for each, with the offsets in the same transactions, some
+        of which are aborted first."""
+        assert self.transactional, f"{self.name} has no transactions here"
+        self._run(["transform", source, target, group_id, transactional_id, str(count)], bootstrap)
+
+    def fence(self, bootstrap: str, transactional_id: str) -> None:
+        """Have the producers of this id stopped by an administrator; Java's client only."""
+        self._run(["admin", "fence", transactional_id], bootstrap)
 
     def group(self, bootstrap: str, topic: str, group_id: str, *, config: Config | None = None) -> GroupMember:
         """Start a member of the group; see `GroupMember` for waiting, stopping and killing it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from lines import emit, emit_record
+from lines import TRANSACTION_RECORDS, emit, emit_record, is_to_be_aborted
 
 
 async def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
@@ -34,6 +34,34 @@ async def transact(bootstrap: str, topic: str, count: int, transactional_id: str
             await producer.commit_transaction()
         else:
             await producer.abort_transaction()
+
+
+async def transform(bootstrap: str, source: str, target: str, group_id: str, transactional_id: str, count: int) -> None:
+    reading: dict[str, Any] = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    consumer = AIOKafkaConsumer(
+        source, bootstrap_servers=bootstrap, group_id=group_id, isolation_level="read_committed", **reading
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=transactional_id)
+    async with consumer, producer:
+        moved = transactions = 0
+        while moved < count:
+            polled = await consumer.getmany(timeout_ms=500, max_records=TRANSACTION_RECORDS)
+            if not polled:
+                continue
+            await producer.begin_transaction()
+            for record in (record for records in polled.values() for record in records):
+                await producer.send(target, key=record.key, value=b"done-" + record.value)
+            ends = {place: records[-1].offset + 1 for place, records in polled.items()}
+            await producer.send_offsets_to_transaction(ends, group_id)
+            if is_to_be_aborted(transactions):
+                await producer.flush()
+                await producer.abort_transaction()
+                for place, records in polled.items():
+                    consumer.seek(place, records[0].offset)
+            else:
+                await producer.commit_transaction()
+                moved += sum(map(len, polled.values()))
+            transactions += 1
 
 
 async def consume(bootstrap: str, topic: str, count: int) -> None:
@@ -100,6 +128,8 @@ def main(bootstrap: str, command: str, *arguments: str) -> None:
         asyncio.run(produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3]))
     elif command == "transact":
         asyncio.run(transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3]))
+    elif command == "transform":
+        asyncio.run(transform(bootstrap, arguments[0], arguments[1], arguments[2], arguments[3], int(arguments[4])))
     elif command == "consume":
         asyncio.run(consume(bootstrap, arguments[0], int(arguments[1])))
     elif command == "group":

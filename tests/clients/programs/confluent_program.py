@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from lines import StopFlag, client_config, emit, emit_record
+from lines import TRANSACTION_RECORDS, StopFlag, client_config, emit, emit_record, is_to_be_aborted
 
 
 def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
@@ -44,6 +44,34 @@ def transact(bootstrap: str, topic: str, count: int, transactional_id: str, outc
         producer.commit_transaction(30)
     else:
         producer.abort_transaction(30)
+
+
+def transform(bootstrap: str, source: str, target: str, group_id: str, transactional_id: str, count: int) -> None:
+    reading = {"group.id": group_id, "auto.offset.reset": "earliest", "enable.auto.commit": "false"}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **reading, "isolation.level": "read_committed"})
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": transactional_id, **client_config()})
+    producer.init_transactions(30)
+    consumer.subscribe([source])
+    moved = transactions = 0
+    while moved < count:
+        messages: list[Any] = [one for one in consumer.consume(TRANSACTION_RECORDS, timeout=0.5) if one.error() is None]
+        if not messages:
+            continue
+        producer.begin_transaction()
+        for message in messages:
+            producer.produce(target, key=message.key(), value=b"done-" + message.value())
+        ends = {one.partition(): TopicPartition(source, one.partition(), one.offset() + 1) for one in messages}
+        producer.send_offsets_to_transaction(list(ends.values()), consumer.consumer_group_metadata(), 30)
+        if is_to_be_aborted(transactions):
+            producer.flush(30)
+            producer.abort_transaction(30)
+            for message in reversed(messages):
+                consumer.seek(TopicPartition(source, message.partition() or 0, message.offset() or 0))
+        else:
+            producer.commit_transaction(30)
+            moved += len(messages)
+        transactions += 1
+    consumer.close()
 
 
 def consume(bootstrap: str, topic: str, count: int) -> None:
@@ -108,6 +136,8 @@ def main(bootstrap: str, command: str, *arguments: str) -> None:
         produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
     elif command == "transact":
         transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
+    elif command == "transform":
+        transform(bootstrap, arguments[0], arguments[1], arguments[2], arguments[3], int(arguments[4]))
     elif command == "consume":
         consume(bootstrap, arguments[0], int(arguments[1]))
     elif command == "group":

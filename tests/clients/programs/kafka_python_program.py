@@ -17,7 +17,7 @@ if sys.version_info >= (3, 12):
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
-from lines import StopFlag, emit, emit_record
+from lines import TRANSACTION_RECORDS, StopFlag, emit, emit_record, is_to_be_aborted
 
 
 def produce(bootstrap: str, topic: str, count: int, codec: str, prefix: str) -> None:
@@ -47,6 +47,39 @@ def transact(bootstrap: str, topic: str, count: int, transactional_id: str, outc
     else:
         producer.abort_transaction()
     producer.close()
+
+
+def transform(bootstrap: str, source: str, target: str, group_id: str, transactional_id: str, count: int) -> None:
+    """3.x only."""
+    from kafka.structs import OffsetAndMetadata
+
+    reading: dict[str, Any] = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    consumer = KafkaConsumer(
+        source, bootstrap_servers=bootstrap, group_id=group_id, isolation_level="read_committed", **reading
+    )
+    producer = KafkaProducer(bootstrap_servers=bootstrap, transactional_id=transactional_id)
+    producer.init_transactions()
+    moved = transactions = 0
+    while moved < count:
+        polled = consumer.poll(timeout_ms=500, max_records=TRANSACTION_RECORDS)
+        if not polled:
+            continue
+        producer.begin_transaction()
+        for record in (record for records in polled.values() for record in records):
+            producer.send(target, key=record.key, value=b"done-" + record.value)
+        ends = {place: OffsetAndMetadata(records[-1].offset + 1, "", -1) for place, records in polled.items()}
+        producer.send_offsets_to_transaction(ends, consumer.group_metadata())
+        if is_to_be_aborted(transactions):
+            producer.flush()
+            producer.abort_transaction()
+            for place, records in polled.items():
+                consumer.seek(place, records[0].offset)
+        else:
+            producer.commit_transaction()
+            moved += sum(map(len, polled.values()))
+        transactions += 1
+    producer.close()
+    consumer.close()
 
 
 def consume(bootstrap: str, topic: str, count: int) -> None:
@@ -101,6 +134,8 @@ def main(bootstrap: str, command: str, *arguments: str) -> None:
         produce(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
     elif command == "transact":
         transact(bootstrap, arguments[0], int(arguments[1]), arguments[2], arguments[3])
+    elif command == "transform":
+        transform(bootstrap, arguments[0], arguments[1], arguments[2], arguments[3], int(arguments[4]))
     elif command == "consume":
         consume(bootstrap, arguments[0], int(arguments[1]))
     elif command == "group":

@@ -32,6 +32,15 @@ def client_config() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line)
 
 
+TRANSACTION_RECORDS = 5
+"""That `transform` moves in one transaction, at the most."""
+
+
+def is_to_be_aborted(transaction: int) -> bool:
+    """Whether `transform` aborts this one of its transactions, and moves the records again."""
+    return transaction % 3 == 1
+
+
 class StopFlag:
     """True once SIGTERM came."""
 

@@ -13,6 +13,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -30,6 +31,7 @@ public final class Client {
             case "produce" -> produce(args[0], args[2], Integer.parseInt(args[3]), args[4], args[5]);
             case "consume" -> consume(args[0], args[2], Integer.parseInt(args[3]));
             case "group" -> group(args[0], args[2], args[3]);
+            case "transform" -> transform(args[0], args[2], args[3], args[4], args[5], Integer.parseInt(args[6]));
             case "transact" -> transact(args[0], args[2], Integer.parseInt(args[3]), args[4], args[5]);
             default -> admin(args[0], args[2], args.length > 3 ? args[3] : "", args.length > 4 ? args[4] : "");
         }
@@ -92,6 +94,38 @@ public final class Client {
                 producer.commitTransaction();
             } else {
                 producer.abortTransaction();
+            }
+        }
+    }
+
+    /** Moves `count` records from one topic to another, a few in each transaction; aborts every third one first. */
+    private static void transform(String bootstrap, String source, String target, String group, String id, int count) {
+        Properties reading = properties(bootstrap, "group.id", group, "auto.offset.reset", "earliest",
+            "enable.auto.commit", "false", "isolation.level", "read_committed", "max.poll.records", "5");
+        try (KafkaConsumer<String, String> consumer = consumer(reading);
+                KafkaProducer<String, String> producer = producer(properties(bootstrap, "transactional.id", id))) {
+            producer.initTransactions();
+            consumer.subscribe(List.of(source));
+            int moved = 0;
+            int transactions = 0;
+            while (moved < count) {
+                ConsumerRecords<String, String> records = consumer.poll(POLL);
+                if (records.isEmpty()) {
+                    continue;
+                }
+                producer.beginTransaction();
+                records.forEach(record ->
+                    producer.send(new ProducerRecord<>(target, record.key(), "done-" + record.value())));
+                producer.sendOffsetsToTransaction(records.nextOffsets(), consumer.groupMetadata());
+                if (transactions++ % 3 == 1) {
+                    producer.flush();
+                    producer.abortTransaction();
+                    records.partitions().forEach(partition ->
+                        consumer.seek(partition, records.records(partition).get(0).offset()));
+                } else {
+                    producer.commitTransaction();
+                    moved += records.count();
+                }
             }
         }
     }
@@ -165,6 +199,7 @@ public final class Client {
             switch (verb) {
                 case "create" ->
                     admin.createTopics(List.of(new NewTopic(topic, Integer.parseInt(partitions), (short) 1))).all().get();
+                case "fence" -> admin.fenceProducers(List.of(topic)).all().get();
                 case "delete" -> admin.deleteTopics(List.of(topic)).all().get();
                 default -> admin.listTopics().names().get().forEach(name -> emit("{\"topic\": " + quote(name) + "}"));
             }
