@@ -72,20 +72,21 @@ def write_table(view: View) -> None:
 
 
 def _write_plain(columns: Sequence[str], lines: list[Sequence[Any]], *, with_head: bool) -> None:
-    PlainTable(columns).write(lines, with_head=with_head)
+    PlainTable(columns, with_head=with_head).write(lines)
 
 
 class PlainTable:
     """Columns in plain text, written block by block; what a block needs in width, later ones have too."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], *, with_head: bool = True) -> None:
         self._columns = list(columns)
+        self._head = [self._columns] if with_head else []
         self._widths = [len(name) for name in columns]
 
-    def write(self, lines: Sequence[Sequence[Any]], *, with_head: bool = False) -> None:
-        """Write a block, below the names of the columns where it is the first."""
-        cells = [[_shown(value) for value in line] for line in lines]
-        shown = [self._columns, *cells] if with_head else cells
+    def write(self, lines: Sequence[Sequence[Any]]) -> None:
+        """Write a block, the first one below the names of the columns."""
+        shown = self._head + [[_shown(value) for value in line] for line in lines]
+        self._head = []
         self._widths = [
             max(width, *map(len, column)) for width, column in zip(self._widths, zip(*shown, strict=True), strict=True)
         ]

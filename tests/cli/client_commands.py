@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tests.cli.commands import ROOT, TIMEOUT_S, assert_one_sentence
@@ -49,7 +50,7 @@ class Commands:
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         """Its JSON lines as objects."""
-        return [json.loads(line) for line in self.ok(*arguments, "--output", "json").splitlines()]
+        return [json.loads(line) for line in self.ok(*arguments, "--output", "json").split("\n") if line]
 
     def table(self, *arguments: str) -> list[list[str]]:
         """The words of its lines."""
@@ -58,3 +59,21 @@ class Commands:
     def refused(self, code: int, *arguments: str, said: Sequence[str] = ()) -> None:
         """That a command ends with this code and one sentence, which contains these parts."""
         assert_one_sentence(self.run(*arguments), code, *said)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on until the test is over."""
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            env=self.environment(),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            with process:
+                yield process
+        finally:
+            process.kill()

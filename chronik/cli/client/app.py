@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from chronik.cli.client.consume import consume
 from chronik.cli.client.produce import produce
 from chronik.cli.client.topic_change import topic_app
 
@@ -12,3 +13,4 @@ def add_client_commands(app: typer.Typer) -> None:
     """Make them commands of `chronik`."""
     app.add_typer(topic_app, name="topic")
     app.command()(produce)
+    app.command()(consume)
