@@ -31,6 +31,8 @@ GROW_BYTES = 2 * 1024 * 1024
 QUEUED_BYTES = 1024 * 1024
 """Waiting requests of one connection above which its socket is not read."""
 
+_WAITING = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
+"""Requests that may wait for what somebody else does: for records, or for the other members of a group."""
 _PRODUCE = ApiKey.PRODUCE.to_bytes(API_KEY_BYTES, "big")
 
 _log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ class Connection(asyncio.BufferedProtocol):
         self._produces = 0
         self._task: asyncio.Task[None] | None = None
         self._cancellable = False
+        self._waiting = False
+        """Whether the task's request is one of _WAITING."""
         self._reading_paused = False
         self._writing_paused = False
         self._closing = False
@@ -236,6 +240,7 @@ class Connection(asyncio.BufferedProtocol):
                 result.when_ready(lambda response: self._produced(slot, response))
             elif isinstance(result, Coroutine):
                 self._cancellable = header.api_key == ApiKey.FETCH
+                self._waiting = header.api_key in _WAITING
                 self._task = self._server.loop.create_task(self._run(result, slot))
             else:
                 self._answer(slot, result)
@@ -335,6 +340,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_busy(self) -> bool:
         """Whether a request is still to be answered."""
         return bool(self._order or self._queue) and not self._closing
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is to come that waits for nothing but the stores."""
+        return bool(self._order) and not (self._closing or (self._task is not None and self._waiting))
 
     def shut(self) -> None:
         """Close at once, whatever is under way."""

@@ -51,11 +51,13 @@ class Server:
         self._schedule_sweep()
 
     async def stop(self) -> None:
-        """Accept nothing more, answer what was asked if that is soon done, close."""
+        """Accept nothing more, begin no request, answer what is being written if that is soon done, close. Whoever
+        waits for records or for other members goes unanswered: a consumer waits all the time."""
         self.close()
         if self._sweep is not None:
             self._sweep.cancel()
-        await self._until(lambda: not any(connection.is_busy for connection in self._connections))
+        self.hold()
+        await self._until(lambda: not any(connection.is_answering for connection in self._connections))
         for connection in tuple(self._connections):
             connection.shut()
         await self._until(lambda: not self._connections)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, defaultdict
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from chronik.errors import ErrorCode
 from chronik.wire.messages.metadata import MetadataRequest
 from tests.behaviours.batches import New, batch, batches_in, values
-from tests.behaviours.members import commit, committed, settle_coordinator
+from tests.behaviours.members import Member, commit, committed, settle_coordinator, stable
 from tests.behaviours.partition import (
     Partition,
     Place,
     create_named,
     create_topic,
     delete_topic,
+    fetch_request,
     metadata_of,
     produce_request,
     wait_usable,
@@ -158,3 +160,46 @@ def test_a_crash_of_the_process_loses_nothing_that_was_written(
     broker.start()
     wait_usable(raw(broker), partition.topic)
     assert [record.value for record in partition.over(raw(broker)).records()] == values(50)
+
+
+@pytest.mark.usefixtures("only_chronik")
+def test_a_stop_answers_writes_and_does_not_wait_for_those_who_wait(broker: BrokerProcess, raw: RawFactory) -> None:
+    """Kafka takes its time for a stop. Consumers ask again as soon as they are answered: there is no quiet moment."""
+    client = raw(broker)
+    settle_coordinator(client)
+    topic = create_topic(client)
+    one, two = Member(raw(broker), "group"), Member(raw(broker), "group")
+    stable(one)
+    two.send_join()
+    pollers = [Poller(raw(broker), Place(topic)) for _ in range(5)]
+    writer = Writer(raw(broker), Place(topic), "w")
+    for thread in (*pollers, writer):
+        thread.start()
+    wait_until(lambda: len(writer.acknowledged) > 50, 60, "nothing is acknowledged")
+    began = time.monotonic()
+    assert broker.stop() == 0
+    took_s = time.monotonic() - began
+    for thread in (*pollers, writer):
+        thread.join(30)
+    assert "Not every request was answered" not in broker.log()
+    assert took_s < 1.5
+    broker.start()
+    found = {record.offset: record.value for record in Partition(raw(broker), topic).records()}
+    assert {offset: found.get(offset) for offset in writer.acknowledged} == writer.acknowledged
+
+
+class Poller(threading.Thread):
+    """A consumer at the end of a log: one long poll after the other, until the connection breaks."""
+
+    def __init__(self, client: RawClient, place: Place) -> None:
+        super().__init__(daemon=True)
+        self.client = client
+        self.frame = client.frame(fetch_request(place.fetched(0), max_wait_ms=500, min_bytes=1 << 30), 11)
+
+    def run(self) -> None:
+        try:
+            while True:
+                self.client.write(self.frame)
+                self.client.read_reply()
+        except (AssertionError, OSError):
+            pass  # the broker has stopped
