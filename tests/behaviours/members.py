@@ -243,15 +243,13 @@ def stable(*members: Member) -> None:
 def settle_coordinator(client: RawClient) -> None:
     """Wait until groups are served, whichever their names are: Kafka loads its coordinator at first use."""
     for number in range(16):
-        group_id = f"nobody-{number}"
-        wait_until(
-            lambda group_id=group_id: client.ask(FindCoordinatorRequest(key=group_id), 2).error_code == 0,  # type: ignore[misc]  # mypy does not infer lambdas with defaults
-            SETTLED_S,
-            "there is no coordinator",
-        )
-        absent = Member(client, group_id)
-        wait_until(
-            lambda absent=absent: absent.heartbeat(generation=1, member_id="x") == ErrorCode.UNKNOWN_MEMBER_ID,  # type: ignore[misc]
-            SETTLED_S,
-            "the coordinator does not load",
-        )
+        _settle(Member(client, f"nobody-{number}"))
+
+
+def _settle(absent: Member) -> None:
+    find = FindCoordinatorRequest(key=absent.group_id)
+    wait_until(lambda: absent.client.ask(find, 2).error_code == 0, SETTLED_S, "there is no coordinator")
+    unknown = ErrorCode.UNKNOWN_MEMBER_ID
+    wait_until(
+        lambda: absent.heartbeat(generation=1, member_id="x") == unknown, SETTLED_S, "the coordinator does not load"
+    )

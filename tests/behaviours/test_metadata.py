@@ -23,6 +23,7 @@ from tests.behaviours.partition import (
     delete_topic,
     metadata_of,
     unique,
+    wait_usable,
 )
 from tests.broker_process import BrokerProcess, free_port, wait_until
 from tests.conftest import RawFactory
@@ -165,7 +166,7 @@ def test_a_created_topic_is_in_the_next_metadata(module_broker: BrokerProcess, c
     futures = admin.create_topics(wanted)
     for name in (one, default):
         futures[name].result()
-        wait_until(lambda name=name: metadata_of(client, name).error_code == 0, SETTLED_S, name)  # type: ignore[misc]  # mypy does not infer lambdas with defaults
+        wait_usable(client, name, 3)
         assert len(metadata_of(client, name).partitions) == 3
     with pytest.raises(KafkaException, match="INVALID_REPLICATION_FACTOR"):
         futures[three].result()
