@@ -14,6 +14,7 @@ PLAIN, COPY = "plain", "copy"
 PARTITIONS = 2
 GROUP, COPIERS = "readers", "copiers"
 """Groups: commits by itself; commits in transactions."""
+TRANSACTIONAL_ID = "copier"
 RECORD = b"r" * 4_000
 TIMEOUT_S = 30.0
 
@@ -96,7 +97,7 @@ class Load:
         """Read records of partition 0; for each run of them write "first-end" to every partition of COPY and commit the
         end, in one transaction. Some are aborted and done again."""
         consumer = self._consumer(COPIERS)
-        producer = Producer({"bootstrap.servers": self.bootstrap, "transactional.id": "copier", "linger.ms": 0})
+        producer = Producer({"bootstrap.servers": self.bootstrap, "transactional.id": TRANSACTIONAL_ID, "linger.ms": 0})
         producer.init_transactions(TIMEOUT_S)
         group = consumer.consumer_group_metadata()
         number = 0

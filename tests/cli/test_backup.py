@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from chronik import Broker
 from chronik.changes import OffsetCommitted
 from chronik.store.backup import copy_directory
 from chronik.store.rocks.reader import OfflineReader
@@ -256,3 +258,95 @@ def test_backup_under_load_is_of_one_moment(broker_factory: BrokerFactory, tmp_p
             shutil.rmtree(target)
             wait_until(lambda: running.committed > seen, 30, "the load goes on")  # noqa: B023 - called at once
     assert running.committed > 0
+
+
+def test_backup_under_transactions_is_of_one_moment(broker_factory: BrokerFactory, tmp_path: Path) -> None:
+    """Each transaction says which input it has read, in all partitions of a topic, and commits that. In every copy the
+    outputs are as complete as the committed input offset says, once what was decided is carried out."""
+    broker = loaded_broker(broker_factory, tmp_path)
+    copies = 8
+    with load.Load(broker.bootstrap, transactions=True) as running:
+        wait_until(lambda: running.copied > 0, 30, "transactions begin")
+        for number in range(copies):
+            committed_before, copied_before = running.committed, running.copied
+            target = tmp_path / f"backup-{number}"
+            copy_directory(broker.data_dir, target, links=number % 2 == 0)
+            running.check()
+            findings = verify_directory(target / "records", target / "catalog.sqlite", lambda read, all_: None).findings
+            assert findings == []
+            with Broker(target).in_thread() as copied:
+                assert copied.committed(load.GROUP).get((load.PLAIN, 0), 0) >= committed_before
+                end = outputs_end((record.partition, record.value) for record in copied.records(load.COPY))
+                assert copied.committed(load.COPIERS).get((load.PLAIN, 0), 0) == end >= copied_before
+            shutil.rmtree(target)
+            wait_until(lambda: running.copied > copied_before, 30, "the load goes on")  # noqa: B023 - called at once
+
+
+def test_consumers_resume_exactly_on_a_restored_directory(broker_factory: BrokerFactory, tmp_path: Path) -> None:
+    broker = loaded_broker(broker_factory, tmp_path)
+    with load.Load(broker.bootstrap, transactions=True) as running:
+        wait_until(lambda: min(running.committed, running.copied) > 100, 30, "everybody works")
+        committed_before, copied_before = running.committed, running.copied
+        backed_up(broker.data_dir, tmp_path / "backup")
+    assert is_clean(tmp_path / "backup")
+    restored = broker_factory(name="restored")
+    assert chronik("restore", str(tmp_path / "backup"), "--data-dir", str(restored.data_dir)).returncode == 0
+    restored.start()
+    assert next_offset(restored.bootstrap, load.GROUP) >= committed_before
+    # As the program does when it goes on: a transaction that was open at that moment is aborted.
+    Producer({"bootstrap.servers": restored.bootstrap, "transactional.id": load.TRANSACTIONAL_ID}).init_transactions(
+        load.TIMEOUT_S
+    )
+    assert next_offset(restored.bootstrap, load.COPIERS) == outputs_end(consumed(restored.bootstrap)) >= copied_before
+    assert restored.stop() == 0
+    assert is_clean(restored.data_dir)
+
+
+def outputs_end(records: Iterable[tuple[int, bytes | None]]) -> int:
+    """Up to where transactions have copied the input: every partition says the same, without gap or repetition."""
+    ends = [0] * load.PARTITIONS
+    for partition, value in records:
+        first, end = map(int, (value or b"").split(b"-"))
+        assert first == ends[partition], f"partition {partition}: {first}-{end} follows {ends[partition]}"
+        ends[partition] = end
+    assert len(set(ends)) == 1, ends
+    return ends[0]
+
+
+def next_offset(bootstrap: str, group: str) -> int:
+    """Where a consumer of the group goes on in partition 0 of PLAIN, and really reads."""
+    consumer = eof_consumer(bootstrap, group)
+    try:
+        (known,) = consumer.committed([TopicPartition(load.PLAIN, 0)], load.TIMEOUT_S)
+        consumer.assign([TopicPartition(load.PLAIN, 0)])
+        (message,) = consumer.consume(1, load.TIMEOUT_S)
+        error = message.error()
+        assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+        assert message.offset() == known.offset
+        return int(known.offset)
+    finally:
+        consumer.close()
+
+
+def consumed(bootstrap: str) -> Iterator[tuple[int, bytes | None]]:
+    """What a read-committed consumer gets of COPY: partitions and values."""
+    consumer = eof_consumer(bootstrap, "nobody")
+    at_end: set[int] = set()
+    try:
+        consumer.assign([TopicPartition(load.COPY, partition, 0) for partition in range(load.PARTITIONS)])
+        while len(at_end) < load.PARTITIONS:
+            (message,) = consumer.consume(1, load.TIMEOUT_S)
+            partition, error = int(message.partition() or 0), message.error()
+            if error is None:
+                yield partition, message.value()
+            else:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                at_end.add(partition)
+    finally:
+        consumer.close()
+
+
+def eof_consumer(bootstrap: str, group: str) -> Consumer:
+    """One that says where a partition ends, and that has to know where it begins."""
+    settings: dict[str, str | bool] = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "error"}
+    return Consumer(settings | {"enable.auto.commit": False, "enable.partition.eof": True})
