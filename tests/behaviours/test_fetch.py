@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +11,7 @@ from chronik.errors import ErrorCode
 from chronik.wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from chronik.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from tests.behaviours.batches import batch, batches_in, bytes_of, offsets_of, records_in, values
+from tests.behaviours.conftest import configure
 from tests.behaviours.partition import (
     Partition,
     Place,
@@ -21,11 +23,33 @@ from tests.behaviours.partition import (
     produce_request,
 )
 from tests.broker_process import BrokerProcess
+from tests.conftest import _brokers as brokers
 from tests.kafka_python import kafka
 from tests.raw_client import RawClient
 
 SOON_S = 5.0
 """Far less than the waits that are not meant to run out, far more than a busy machine takes."""
+
+
+@pytest.fixture(scope="module", params=["memory", "disk"])
+def module_broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[BrokerProcess]:
+    """A broker that serves what is new from its memory, and one that reads everything from the disk."""
+    if request.param == "disk" and request.config.getoption("--broker") == "kafka":
+        pytest.skip("Kafka leaves this to the system")
+    with brokers(tmp_path_factory.mktemp("module"), request) as make:
+        process = make()
+        if request.param == "disk":
+            configure(process, {"store.tail.cache.bytes": 1})
+        process.start()
+        yield process
+
+
+@pytest.fixture
+def in_memory(request: pytest.FixtureRequest) -> None:
+    """Skip on the broker that reads from the disk: what is older than its memory counts as enough to answer with, as
+    Kafka takes what is in an older segment."""
+    if request.node.callspec.params["module_broker"] == "disk":
+        pytest.skip("a fetch of what is on the disk does not wait")
 
 
 @pytest.fixture
@@ -182,6 +206,7 @@ def test_small_limits_bring_whole_batches_of_every_partition_in_turn(client: Raw
         assert 0 < size <= 900
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_a_fetch_that_asks_for_more_than_comes_takes_what_is_there_at_the_end(partition: Partition) -> None:
     partition.append(b"little")
     began = time.monotonic()
@@ -191,6 +216,7 @@ def test_a_fetch_that_asks_for_more_than_comes_takes_what_is_there_at_the_end(pa
     assert [record.value for record in records_in(data.records)] == [b"little"]
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_a_waiting_fetch_returns_when_enough_has_come(partition: Partition, other: RawClient) -> None:
     writer = partition.over(other)
     partition.client.send(fetch_request(partition.place.fetched(0), max_wait_ms=30_000, min_bytes=3000), 11)
@@ -222,7 +248,7 @@ def test_a_topic_that_is_missing_ends_the_wait_of_all(partition: Partition) -> N
     assert errors == {partition.topic: 0, "no-such-topic": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
 
 
-@pytest.mark.usefixtures("only_chronik")
+@pytest.mark.usefixtures("only_chronik", "in_memory")
 def test_a_waiting_fetch_is_woken_when_its_records_are_deleted(partition: Partition, other: RawClient) -> None:
     """Kafka lets it wait to its end."""
     partition.append(*values(3))
