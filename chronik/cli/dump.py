@@ -33,6 +33,7 @@ class What(Enum):
     TOPICS = "--topics"
     GROUPS = "--groups"
     PRODUCERS = "--producers"
+    TRANSACTIONS = "--transactions"
     CONFIGS = "--configs"
     VERIFY = "--verify"
 
@@ -69,6 +70,9 @@ def dump(
     topics: Annotated[bool, typer.Option("--topics", help="Topics and the bounds of their partitions.")] = False,
     groups: Annotated[bool, typer.Option("--groups", help="Groups: members, committed offsets, lag.")] = False,
     producers: Annotated[bool, typer.Option("--producers", help="Producers that partitions remember.")] = False,
+    transactions: Annotated[
+        bool, typer.Option("--transactions", help="Transactional ids; what is open in partitions, and was aborted.")
+    ] = False,
     configs: Annotated[bool, typer.Option("--configs", help="What was configured at run time.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read everything and tell what is wrong; exit code 1 if anything is.")
@@ -87,6 +91,7 @@ def dump(
         What.TOPICS: topics,
         What.GROUPS: groups,
         What.PRODUCERS: producers,
+        What.TRANSACTIONS: transactions,
         What.CONFIGS: configs,
         What.VERIFY: verify,
     }
@@ -167,7 +172,7 @@ def _selection(request: Request) -> Selection:
 
 
 def _view(source: DumpSource, selection: Selection, what: What, complain: Complain) -> View:
-    from chronik.cli import dump_catalog, dump_records
+    from chronik.cli import dump_catalog, dump_records, dump_transactions
 
     match what:
         case What.RECORDS:
@@ -180,6 +185,8 @@ def _view(source: DumpSource, selection: Selection, what: What, complain: Compla
             return dump_catalog.group_view(source)
         case What.PRODUCERS:
             return dump_catalog.producer_view(source, selection)
+        case What.TRANSACTIONS:
+            return dump_transactions.transaction_view(source, selection)
         case What.CONFIGS:
             return dump_catalog.config_view(source)
         case What.VERIFY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,8 @@ class DumpSource(NamedTuple):
     """An opened directory."""
 
     path: Path
+    read_ms: int
+    """When the catalog was read: a moment before the records were."""
     image: CatalogImage
     reader: OfflineReader
 
@@ -64,6 +67,7 @@ def dump_source(path: Path) -> Iterator[DumpSource]:
     """Open a directory to look at it. DataDirectoryError, CatalogError or UnreadableRecords says why not."""
     check_format(path)
     # The catalog first: so every committed offset in it is one that the records, seen later, have.
+    read_ms = time.time_ns() // 1_000_000
     image = read_image(path / "catalog.sqlite")
     with OfflineReader(path / "records") as reader:
-        yield DumpSource(path, image, reader)
+        yield DumpSource(path, read_ms, image, reader)

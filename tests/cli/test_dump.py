@@ -241,7 +241,7 @@ def test_configs_are_shown(filled: Filled) -> None:
         (["--topics", "--format", "%t"], 2, "--format is for records."),
         (["--topic", "a", "--partition", "-1"], 2, "--partition"),
         (["--topic", "a", "--output", "xml"], 2, "xml"),
-        (["--transactions"], 2, "--transactions"),
+        (["--acls"], 2, "--acls"),
         (["--topic", "none"], 1, "There is no topic none in "),
         (["--topic", "a", "--partition", "3"], 1, "Topic a has no partition 3, only 3 of them."),
     ],
