@@ -5,18 +5,19 @@ The floors, from the ground up; every import points down:
 ground (terms, errors, settings, changes, decision) < formats (wire, batch) < rules, pure (log, group, txn) <
 stores (store) < broker (broker) < api (api) < server (server) < entrance (cli, testing, __main__).
 
-`chronik.Broker` is a broker to be run within a program. It is imported when it is first asked for, so that whoever only
-wants another part of the package does not pay for all of it.
+`chronik.Broker` is a broker to be run within a program, `chronik.HostedBroker` what its `in_thread()` and the pytest
+fixture give. They are imported when they are first asked for, so that other parts of the package do not pay for them.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chronik.server.embedded import Broker
+    from chronik.server.hosted import HostedBroker
 
 __version__ = "0.1.0"
 
-__all__ = ["Broker", "__version__"]
+__all__ = ["Broker", "HostedBroker", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -24,4 +25,8 @@ def __getattr__(name: str) -> object:
         from chronik.server.embedded import Broker
 
         return Broker
+    if name == "HostedBroker":
+        from chronik.server.hosted import HostedBroker
+
+        return HostedBroker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

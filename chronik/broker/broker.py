@@ -173,6 +173,7 @@ class Broker:
         from chronik.store.backup import copy_directory
 
         image = self.directory.path / "killed"
+        shutil.rmtree(image, ignore_errors=True)  # of a process that ended in the middle of this
         copy_directory(self.directory.path, image, lasting=False)
         await self._end_tasks()
         await self.store.close()

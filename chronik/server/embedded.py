@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -314,17 +315,24 @@ class Broker:
             self._temporary = TemporaryDirectory(prefix="chronik-", ignore_cleanup_errors=True)
         return Path(self._temporary.name) / "data"
 
-    def _on_loop(self, work: Any) -> None:
-        """Rules may be added and removed from any thread."""
+    def _on_loop(self, work: Callable[[], None]) -> None:
+        """Rules may be added and removed from any thread; on return that is so."""
         loop = self._loop
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
             running = None
-        if loop is None or loop is running or loop.is_closed():
+        if loop is None or loop is running or not loop.is_running():
             work()
-        else:
-            loop.call_soon_threadsafe(work)
+            return
+        done: Future[None] = Future()
+
+        def run() -> None:
+            work()
+            done.set_result(None)
+
+        loop.call_soon_threadsafe(run)
+        done.result()
 
 
 def _settings(

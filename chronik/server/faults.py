@@ -49,6 +49,8 @@ class Rule:
         times: int | None = None,
         client_id: str | None = None,
     ) -> None:
+        if after < 0 or (times is not None and times < 1):
+            raise ValueError("A rule strikes at least once, after no request or more: times >= 1, after >= 0.")
         self.kind = kind
         self.api = api
         """None: every API."""
@@ -96,7 +98,7 @@ class Faults:
     """The rules of one server. They outlive it: `install` puts them before the handlers of the next one."""
 
     def __init__(self, call: Callable[[Callable[[], None]], None]) -> None:
-        """`call` runs something on the server's loop: at once if that is the caller's, else before what comes next."""
+        """`call` runs something on the server's loop, and returns when that is done."""
         self._call = call
         self._rules: list[Rule] = []
         self._server: Server | None = None

@@ -144,15 +144,19 @@ def _catalog_at_rest(path: Path) -> Iterator[_AtRest]:
 
 
 def _write_lock(path: Path, stack: ExitStack) -> sqlite3.Connection | None:
-    """None on a read-only medium, where nobody writes."""
+    """None on a read-only medium, where nobody writes: a broker would have its shared index there."""
     lock = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
     try:
         lock.execute("BEGIN IMMEDIATE")
+        # Changes nothing, and fails where we may only read: there SQLite takes the BEGIN for that of a reader.
+        lock.execute("DELETE FROM alembic_version WHERE 0")
     except sqlite3.OperationalError as error:
         lock.close()
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            return None
-        raise
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise
+        if path.with_name(f"{path.name}-shm").exists():
+            raise CatalogError(f"The catalog {path} may be in use, and you may not write to it, nor lock it.") from None
+        return None
     stack.callback(lock.close)
     return lock
 

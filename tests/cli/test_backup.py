@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -17,6 +18,7 @@ from chronik.store.backup import copy_directory
 from chronik.store.rocks.reader import OfflineReader
 from chronik.store.rocks.reader_directory import verify as verify_directory
 from chronik.store.sql.image import CatalogImage, read_image
+from chronik.store.sql.problems import CatalogError
 from tests.broker_process import BrokerProcess, wait_until
 from tests.cli import load
 from tests.cli.commands import assert_one_sentence, batch_of, chronik, commit, dump, dump_json, produce
@@ -100,13 +102,36 @@ def test_restore_shares_nothing_with_the_backup(copy: Path, tmp_path: Path) -> N
     assert all(path.stat().st_nlink == 1 for path in (tmp_path / "new").rglob("*") if path.is_file())
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_backup_on_a_read_only_medium_can_be_restored(copy: Path, tmp_path: Path) -> None:
+def may_only_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite say what it says on a read-only medium, or to somebody who may not write (root may everywhere)."""
+    connect = sqlite3.connect
+
+    def connect_to_read(database: Any, **options: Any) -> Any:
+        if isinstance(database, Path) and database.parent.name == "backup":
+            return connect(f"file:{database}?mode=ro", uri=True, **options)
+        return connect(database, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to_read)
+
+
+def test_backup_on_a_read_only_medium_can_be_restored(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backed_up(copy, tmp_path / "backup")
-    for path in [*(tmp_path / "backup").rglob("*"), tmp_path / "backup"]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    assert chronik("restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "new")).returncode == 0
+    may_only_read(monkeypatch)
+    copy_directory(tmp_path / "backup", tmp_path / "new", links=False)
     assert is_clean(tmp_path / "new")
+
+
+def test_directory_in_use_that_cannot_be_locked_is_not_copied(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.rename(tmp_path / "backup")
+    assert (tmp_path / "backup" / "catalog.sqlite-shm").exists()
+    may_only_read(monkeypatch)
+    with pytest.raises(CatalogError, match="may be in use, and you may not write to it"):
+        copy_directory(tmp_path / "backup", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 # What can be wrong

@@ -245,6 +245,12 @@ def test_unknown_names_are_refused(broker: HostedBroker, api: str, error: str | 
         broker.fail(api, error)
 
 
+def test_rule_that_never_strikes_is_refused(broker: HostedBroker) -> None:
+    for times, after in ((0, 0), (-1, 0), (1, -1)):
+        with pytest.raises(ValueError, match="strikes at least once"):
+            broker.delay(ms=1, times=times, after=after)
+
+
 def test_no_rule_costs_nothing(broker: HostedBroker) -> None:
     """Without rules the server has the very handlers; with one, only those of its API are others."""
     assert broker._broker._server is not None

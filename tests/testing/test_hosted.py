@@ -261,6 +261,7 @@ def test_crash_flushes_nothing_and_closes_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with Broker(tmp_path, topics={"t": 1}) as broker:
             assert broker._engine is not None
+            assert broker._server is not None
             engine, told = broker._engine, list[Any]()
             topic = engine.topics.get("t")
             assert topic is not None
@@ -276,7 +277,8 @@ def test_crash_flushes_nothing_and_closes_nothing(tmp_path: Path) -> None:
             assert sum(path.stat().st_size for path in logs) > 0
             assert not list((tmp_path / "records").glob("*.sst"))
             assert read_image(tmp_path / "catalog.sqlite").properties["run"] != "clean"
-            broker._engine = broker._server = None  # it is gone
+            await broker._server.stop()
+            broker._engine = broker._server = None  # they are gone
             await broker.start()
             assert [record.value for record in await broker.records("t")] == [b"v"]
 
