@@ -95,6 +95,8 @@ class BrokerSettings:
     max_connections: int = INT_MAX
     max_requests_in_flight: int = 64
     """Requests of one connection that are read ahead while an earlier one waits."""
+    max_unsent_bytes: int = 64 * MIB
+    """Answers that all clients together have not taken yet, above which a fetch gets one batch only."""
     max_output_bytes: int = 1 * MIB
     """Unsent answer bytes of one connection above which its next request is not begun."""
 

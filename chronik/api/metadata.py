@@ -13,7 +13,8 @@ from chronik.broker.broker import Broker
 from chronik.broker.clock import now_ms
 from chronik.broker.topics import NewTopic, Topic, check_name
 from chronik.errors import ErrorCode, KafkaError
-from chronik.wire.apis import ApiKey
+from chronik.wire.apis import APIS, ApiKey
+from chronik.wire.encoding import encoded_array
 from chronik.wire.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -22,6 +23,7 @@ from chronik.wire.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from chronik.wire.primitives import EncodedArray
 
 API = ApiKey.METADATA
 VERSIONS = (0, 13)
@@ -58,11 +60,11 @@ async def handle(context: RequestContext, request: MetadataRequest) -> MetadataR
 async def _topics(context: RequestContext, request: MetadataRequest) -> list[MetadataResponseTopic]:
     broker, asked = context.broker, request.topics
     if asked is None or (not asked and context.version < _NULL_IS_ALL_SINCE):
-        return [_described(broker, topic) for topic in broker.topics]
+        return [_described(context, topic) for topic in broker.topics]
     asked = list({(topic.name, topic.topic_id): topic for topic in asked}.values())
     may_create = request.allow_auto_topic_creation or context.version < _AUTO_CREATION_FLAG_SINCE
     created = await _create_missing(broker, asked, may_create)
-    return [_answered(broker, topic, created) for topic in asked]
+    return [_answered(context, topic, created) for topic in asked]
 
 
 def _by_id(asked: MetadataRequestTopic) -> bool:
@@ -83,15 +85,18 @@ async def _create_missing(broker: Broker, asked: list[MetadataRequestTopic], may
     return {name: result for name, result in zip(names, results, strict=True) if isinstance(result, KafkaError)}
 
 
-def _answered(broker: Broker, asked: MetadataRequestTopic, failed: dict[str, KafkaError]) -> MetadataResponseTopic:
+def _answered(
+    context: RequestContext, asked: MetadataRequestTopic, failed: dict[str, KafkaError]
+) -> MetadataResponseTopic:
+    broker = context.broker
     if asked.name is None or asked.topic_id != _NO_TOPIC_ID:
         topic = broker.topics.by_id(asked.topic_id)
         if topic is not None:
-            return _described(broker, topic)
+            return _described(context, topic)
         return MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=asked.topic_id)
     topic = broker.topics.get(asked.name)
     if topic is not None:
-        return _described(broker, topic)
+        return _described(context, topic)
     error = failed.get(asked.name)
     if error is not None and error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
         return _refused(asked, error.code)
@@ -106,22 +111,32 @@ def _refused(asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTo
     return MetadataResponseTopic(error_code=code, name=asked.name or "", topic_id=asked.topic_id)
 
 
-def _described(broker: Broker, topic: Topic) -> MetadataResponseTopic:
-    me = [broker.node_id]
+def _described(context: RequestContext, topic: Topic) -> MetadataResponseTopic:
     return MetadataResponseTopic(
         error_code=ErrorCode.NONE,
         name=topic.name,
         topic_id=topic.topic_id,
         is_internal=topic.is_internal,
-        partitions=[
+        partitions=_partitions(context, topic),
+    )
+
+
+def _partitions(context: RequestContext, topic: Topic) -> EncodedArray:
+    """Always the same for a topic, and asked for by every client every few minutes: encoded once for each version."""
+    version, me = context.version, [context.broker.node_id]
+    found: EncodedArray | None = topic.described.get(version)
+    if found is None:
+        partitions = [
             MetadataResponsePartition(
                 error_code=ErrorCode.NONE,
                 partition_index=index,
-                leader_id=broker.node_id,
+                leader_id=context.broker.node_id,
                 leader_epoch=topic.leader_epoch,
                 replica_nodes=me,
                 isr_nodes=me,
             )
             for index in range(len(topic.logs))
-        ],
-    )
+        ]
+        flexible = APIS[API].is_flexible(version)
+        found = topic.described[version] = encoded_array(partitions, version, flexible)
+    return found

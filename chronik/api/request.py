@@ -19,16 +19,42 @@ class Peer:
     """Host and port under which this client finds the broker again: in Metadata and FindCoordinator alike."""
 
 
+class Memory:
+    """What a connection remembers of its last Fetch, because a consumer that waits asks the same again and again.
+
+    `body` is the request as it came, for `version`, and `request` what it was decoded to. The handler keeps what it
+    made of it in `fetch` and `partitions`; while it answers with the very `response` object, the bytes in `encoded` are
+    that response's.
+    """
+
+    __slots__ = ("body", "encoded", "fetch", "partitions", "request", "response", "version")
+
+    def __init__(self) -> None:
+        self.body: bytes | None = None
+        self.version = -1
+        self.request: Any = None
+        self.fetch: Any = None
+        self.partitions: dict[Any, Any] = {}
+        self.response: Any = None
+        self.encoded: list[Any] | None = None
+
+    def decoded(self, version: int, body: bytes, request: Any) -> None:
+        """Another request came."""
+        self.body, self.version, self.request = body, version, request
+        self.fetch = self.response = self.encoded = None
+
+
 class RequestContext:
     """One request's surroundings."""
 
-    __slots__ = ("broker", "client_id", "peer", "version")
+    __slots__ = ("broker", "client_id", "memory", "peer", "version")
 
-    def __init__(self, broker: Broker, peer: Peer, version: int, client_id: str) -> None:
+    def __init__(self, broker: Broker, peer: Peer, version: int, client_id: str, memory: Memory) -> None:
         self.broker = broker
         self.peer = peer
         self.version = version
         self.client_id = client_id
+        self.memory = memory
 
 
 class Deferred:

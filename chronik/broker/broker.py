@@ -74,6 +74,8 @@ class Broker:
         self.transactions = Transactions(
             settings, catalog, store, self.topics, self.groups, self.producer_ids, catalog.image.leader_epoch
         )
+        self.unsent_bytes = 0
+        """Answers that wait for clients which do not take them."""
         self.fetch_sessions = FetchSessions(settings.max_incremental_fetch_session_cache_slots)
         self._housekeeping = Housekeeping(self)
 

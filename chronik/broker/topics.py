@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from chronik.changes import (
     Change,
@@ -48,6 +49,8 @@ class Topic:
     """Of every partition: how often the broker's epoch rose since the topic was created."""
     created_ms: int
     deleted: bool = field(default=False)
+    described: dict[int, Any] = field(default_factory=dict)
+    """For who describes its partitions to keep what is told, by version; emptied when there are more of them."""
 
     @property
     def is_internal(self) -> bool:
@@ -83,6 +86,8 @@ class Topics:
         self._store = store
         self._broker_epoch = broker_epoch
         self._lock = asyncio.Lock()
+        self.generation = object()
+        """Another object whenever a topic came, went or got more partitions: what was looked up before may be wrong."""
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[TopicId, Topic] = {}
         self._folded: dict[str, set[str]] = {}
@@ -204,6 +209,8 @@ class Topics:
             logs = self._new_logs(count - first)
             await self._commit([PartitionsAdded(topic.topic_id, first, tuple(logs))])
             topic.logs.extend(logs)
+            topic.described.clear()
+            self.generation = object()
 
     async def alter_configs(self, topic: Topic, alter: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
         """Replace a topic's overrides by what `alter` makes of them. What it raises is raised, and nothing changes;
@@ -253,12 +260,14 @@ class Topics:
         return [LogId(log) for log in range(first, first + count)]
 
     def _add(self, topic: Topic) -> None:
+        self.generation = object()
         self._by_name[topic.name] = topic
         self._by_id[topic.topic_id] = topic
         self._folded.setdefault(_fold(topic.name), set()).add(topic.name)
 
     def _remove(self, topic: Topic) -> None:
         topic.deleted = True
+        self.generation = object()
         del self._by_name[topic.name]
         del self._by_id[topic.topic_id]
         names = self._folded[_fold(topic.name)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from chronik.errors import KafkaError
 from chronik.log.aborted import AbortedTransaction
@@ -88,3 +88,9 @@ class LogInfo(NamedTuple):
 
     bounds: LogBounds
     size_bytes: int
+
+
+class LogNews(Protocol):
+    """What `watch` would have told of a log: a number that rises with it."""
+
+    news_count: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chronik.errors import ErrorCode, KafkaError
 from chronik.settings import INT_MAX
@@ -39,8 +39,10 @@ class FetchedPartition:
     max_bytes: int
     current_leader_epoch: int
     last_fetched_epoch: int
-    told_high_watermark: int = -1
-    told_log_start: int = -1
+    told_high_watermark: int = field(default=-1, compare=False)
+    told_log_start: int = field(default=-1, compare=False)
+    found: Any = field(default=None, compare=False)
+    """For its reader to keep what it found out; forgotten when the partition is asked for anew."""
 
     @property
     def key(self) -> PartitionKey:
@@ -183,6 +185,7 @@ class FetchSessions:
                 old.max_bytes = partition.max_bytes
                 old.current_leader_epoch = partition.current_leader_epoch
                 old.last_fetched_epoch = partition.last_fetched_epoch
+                old.found = None
         for key in forgotten:
             gone = known.pop(key, None)
             if gone is not None:

@@ -15,9 +15,9 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from chronik.api import api_versions
-from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Peer, RequestContext
+from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Memory, Peer, RequestContext
 from chronik.wire.apis import ApiKey
-from chronik.wire.header import RequestHeader, decode_header, decode_request, encode_response
+from chronik.wire.header import RequestHeader, decode_header, decode_request, encode_response, with_correlation_id
 from chronik.wire.primitives import Buffer, MalformedFrame
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Connection(asyncio.BufferedProtocol):
         self._limit = server.broker.settings.socket_request_max_bytes
         self._transport: asyncio.Transport | None = None
         self._peer = Peer("", ("", 0))
+        self._memory = Memory()
+        self._unsent_bytes = 0
         self._shared = server.read_buffer
         self._partial: bytearray | None = None
         """A frame that has begun to arrive (with its size in front), filled up to `_filled`."""
@@ -100,16 +102,22 @@ class Connection(asyncio.BufferedProtocol):
         self._queue.clear()
         self._order.clear()
         self._partial = None
+        self._memory = Memory()
         if self._task is not None and self._cancellable:
             self._task.cancel()
         self.resume_writing()
 
     def pause_writing(self) -> None:
         self._writing_paused = True
+        if self._transport is not None:
+            self._unsent_bytes = self._transport.get_write_buffer_size()
+            self._broker.unsent_bytes += self._unsent_bytes
 
     def resume_writing(self) -> None:
         if self._writing_paused:
             self._writing_paused = False
+            self._broker.unsent_bytes -= self._unsent_bytes
+            self._unsent_bytes = 0
             self._continue()
 
     def eof_received(self) -> bool:
@@ -228,12 +236,15 @@ class Connection(asyncio.BufferedProtocol):
                 self._refuse_version(header)
                 return
             raise MalformedFrame(f"API {header.api_key} is not served in version {header.api_version}")
-        request = decode_request(header, frame, pos)
+        if header.api_key == ApiKey.FETCH:
+            request = self._decode_fetch(header, frame, pos)
+        else:
+            request = decode_request(header, frame, pos)
         slot = _Slot(header)
         self._order.append(slot)
         try:
             result = handler.handle(
-                RequestContext(self._broker, self._peer, header.api_version, header.client_id), request
+                RequestContext(self._broker, self._peer, header.api_version, header.client_id, self._memory), request
             )
             if isinstance(result, Deferred):
                 self._produces += 1
@@ -246,6 +257,13 @@ class Connection(asyncio.BufferedProtocol):
                 self._answer(slot, result)
         except Exception as error:
             self._failed(header, error)
+
+    def _decode_fetch(self, header: RequestHeader, frame: Buffer, pos: int) -> Any:
+        """The same object for the same bytes."""
+        memory, body = self._memory, bytes(frame[pos:])
+        if body != memory.body or header.api_version != memory.version:
+            memory.decoded(header.api_version, body, decode_request(header, frame, pos))
+        return memory.request
 
     def _refuse_version(self, header: RequestHeader) -> None:
         slot = _Slot(header._replace(api_version=0))
@@ -287,10 +305,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer(self, slot: _Slot, response: Any) -> None:
         header = slot.header
+        memory = self._memory
         if response is NO_RESPONSE:
             slot.answer = []
+        elif response is memory.response and memory.encoded is not None:
+            slot.answer = [with_correlation_id(memory.encoded[0], header.correlation_id), *memory.encoded[1:]]
         else:
             slot.answer = encode_response(header.api_key, header.api_version, header.correlation_id, response)
+            if response is memory.response:
+                memory.encoded = list(slot.answer)
 
     def _flush(self) -> None:
         """Write the answers at the front of the order that are there."""
@@ -375,7 +398,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def go_on(self, broker: Broker) -> None:
         """Ask this broker from now on."""
+        self._broker.unsent_bytes -= self._unsent_bytes
         self._broker = broker
+        broker.unsent_bytes += self._unsent_bytes
         if self._held and not self._closing and self._transport is not None:
             self._held = False
             if not self._reading_paused:

@@ -23,7 +23,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from chronik.log.access import AppendDone, AppendTerms, FetchResult, LogBounds, LogInfo, LogRead, TimestampOffset
+from chronik.log.access import (
+    AppendDone,
+    AppendTerms,
+    FetchResult,
+    LogBounds,
+    LogInfo,
+    LogNews,
+    LogRead,
+    TimestampOffset,
+)
 from chronik.log.markers import Marker, MarkerDone
 from chronik.log.producers import ProducerState
 from chronik.log.validate import CheckedBatch
@@ -82,6 +91,10 @@ class RecordStore(Protocol):
     def available_bytes(self, log: LogId, offset: int, isolation: IsolationLevel, limit_bytes: int) -> int:
         """About how many bytes a read could return, up to `limit_bytes`; never waits. KafkaError as in the result of
         `fetch`."""
+
+    def news(self, log: LogId) -> LogNews:
+        """A live view of the log's news, for whoever asks about many logs again and again: while the number is the same
+        no read of the log has another result, but for records that left memory or came back to it."""
 
     def watch(self, logs: Iterable[LogId], wake: Callable[[], None]) -> Watch:
         """Call `wake` (on the loop) whenever one of the logs has news: data, bounds, deletion."""

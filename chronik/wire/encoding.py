@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chronik.wire.compile import Source
-from chronik.wire.primitives import Buffer, put_records, uvarint
+from chronik.wire.primitives import Buffer, EncodedArray, put_records, uvarint
 from chronik.wire.schema import RECORDS, STRING, FieldSpec, Scalar
 
 if TYPE_CHECKING:
@@ -32,13 +32,29 @@ def encoder(cls: type, version: int, flexible: bool) -> Encoder:
     return _encoders[which]
 
 
+def encoded_array(items: Sequence[Any], version: int, flexible: bool) -> EncodedArray:
+    """The array of these structs (at least one), to be given to a ``reusable`` field of a message of that version."""
+    out = bytearray(uvarint(len(items) + 1) if flexible else len(items).to_bytes(4, "big"))
+    encode = encoder(type(items[0]), version, flexible)
+    done: list[Buffer] = []
+    for item in items:
+        out = encode(item, out, done)
+    assert not done, "records are never copied into an array"
+    return EncodedArray(out)
+
+
 class _EncoderSource(Source):
     kind = "encode"
     signature = "it, out, done"
 
     def function(self) -> Encoder:
         self.out = "out"
-        self.names |= {"pack_as": struct.pack, "put_records": put_records, "uvarint": uvarint}
+        self.names |= {
+            "EncodedArray": EncodedArray,
+            "pack_as": struct.pack,
+            "put_records": put_records,
+            "uvarint": uvarint,
+        }
         self.struct(self.cls, "it")
         self.flush()
         self.put("return out")
@@ -88,7 +104,16 @@ class _EncoderSource(Source):
     def value(self, spec: FieldSpec, source: str, null: bool) -> None:
         """Write one field whose value the expression ``source`` gives."""
         of = spec.wire.of
-        if spec.wire.is_array:
+        if spec.wire.is_reusable:
+            held = self.fresh("it")
+            self.flush()
+            self.put(f"{held} = {source}")
+            with self.block(f"if type({held}) is EncodedArray:"):
+                self.put(f"{self.out} += {held}")
+            with self.block("else:"):
+                self.array(of, held, null)
+                self.flush()
+        elif spec.wire.is_array:
             self.array(of, source, null)
         elif isinstance(of, Scalar):
             self.scalar(of, source, null)

@@ -92,6 +92,13 @@ def encode_response(api_key: int, version: int, correlation_id: int, message: An
     return done
 
 
+def with_correlation_id(front: Buffer, correlation_id: int) -> bytearray:
+    """A copy of a response frame's first buffer that answers another request of the same API and version."""
+    copy = bytearray(front)
+    copy[SIZE_BYTES : 2 * SIZE_BYTES] = correlation_id.to_bytes(4, "big", signed=True)
+    return copy
+
+
 def encode_request(header: RequestHeader, message: Any) -> list[Buffer]:
     """The buffers of a whole request frame, size prefix first: the client's side of ``decode_request``."""
     api = _api(header.api_key)

@@ -22,6 +22,10 @@ MAX_STRING_BYTES = 0x7FFF
 """Kafka refuses longer strings, also where a compact length could express them."""
 
 
+class EncodedArray(bytes):
+    """An array of structs, its count in front, as one version of a message has it: made once, and written often."""
+
+
 class MalformedFrame(Exception):
     """The peer's bytes are not the message they claim to be: cut short, inconsistent, or of no declared version.
 

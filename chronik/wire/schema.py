@@ -78,6 +78,8 @@ class WireField:
     null: Versions
     """The versions in which null is allowed."""
     tag: int | None
+    is_reusable: bool = False
+    """Whether an array may be given as an EncodedArray."""
 
 
 class FieldSpec(NamedTuple):
@@ -104,10 +106,17 @@ RECORDS = Scalar("records", "", None)
 
 
 def array(
-    of: Scalar | type, versions: str = "0+", *, default: Any = list, null: str = "", tag: int | None = None
+    of: Scalar | type,
+    versions: str = "0+",
+    *,
+    default: Any = list,
+    null: str = "",
+    tag: int | None = None,
+    reusable: bool = False,
 ) -> Any:
-    """Declare a list of scalars or structs; its default is an empty one, or None."""
-    return _field(WireField(of, True, Versions.parse(versions), Versions.parse(null), tag), default)
+    """Declare a list of scalars or structs; its default is an empty one, or None. A ``reusable`` list of structs may
+    also be given encoded, see ``encoding.encoded_array``."""
+    return _field(WireField(of, True, Versions.parse(versions), Versions.parse(null), tag, reusable), default)
 
 
 def struct(of: type, versions: str = "0+", *, null: str = "", tag: int | None = None) -> Any:

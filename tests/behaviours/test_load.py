@@ -128,6 +128,24 @@ def test_a_reader_that_stops_reading_blocks_nobody_and_takes_little_memory(
         assert len(slow[0].read_reply(60).rest) > 7_000_000
 
 
+def test_many_readers_that_stop_reading_take_little_memory_together(broker: BrokerProcess, raw: RawFactory) -> None:
+    """Each asks for 40 MB once; what all of them do not take is bounded, and each still gets on."""
+    client = raw(broker)
+    partition = new_partition(client)
+    for _ in range(48):
+        assert partition.produce(batch(bytes(1_000_000))).error_code == 0
+    before = rss_mib(broker.pid)
+    slow = [raw(broker) for _ in range(20)]
+    for reader in slow:
+        reader.write(reader.frame(fetch_request(partition.place.fetched(0), max_bytes=40_000_000), 11))
+        # Its answer has begun to arrive, and fills its buffers.
+        reader.socket.recv(1, socket.MSG_PEEK)
+    assert median_s(new_partition(raw(broker)), 5) < 1.0
+    # 64 MiB, one answer that began below that bound, and a batch for each of the others.
+    assert rss_mib(broker.pid) - before < 64 + 40 + 20 + 30
+    assert len(slow[-1].read_reply(60).rest) > 1_000_000
+
+
 def test_clients_that_go_away_are_forgotten(broker: BrokerProcess, raw: RawFactory) -> None:
     """In the middle of a frame, of a long poll, and of an answer."""
     client = raw(broker)

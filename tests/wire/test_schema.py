@@ -6,6 +6,9 @@ import dataclasses
 
 import pytest
 
+from chronik.wire.apis import APIS, ApiKey
+from chronik.wire.encoding import encoded_array
+from chronik.wire.header import encode_response
 from chronik.wire.messages.fetch import (
     FetchableTopicResponse,
     FetchRequest,
@@ -13,7 +16,12 @@ from chronik.wire.messages.fetch import (
     LeaderIdAndEpoch,
     PartitionData,
 )
-from chronik.wire.messages.metadata import MetadataRequest, MetadataResponse
+from chronik.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataResponse,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
 from chronik.wire.schema import INT32, STRING, Versions, array, fields_of, message
 from tests.wire.declared import MESSAGES
 
@@ -90,3 +98,17 @@ def test_a_tagged_struct_of_defaults_is_left_out() -> None:
 
 def _topic(partition: PartitionData) -> FetchableTopicResponse:
     return FetchableTopicResponse(partitions=[partition])
+
+
+@pytest.mark.parametrize("version", range(14))
+def test_an_encoded_array_is_written_as_its_elements_would_be(version: int) -> None:
+    partitions = [
+        MetadataResponsePartition(partition_index=number, leader_id=1, replica_nodes=[1], isr_nodes=[1])
+        for number in range(200)
+    ]
+    flexible = APIS[ApiKey.METADATA].is_flexible(version)
+    whole, reused = (
+        MetadataResponse(topics=[MetadataResponseTopic(name="orders", partitions=given)])
+        for given in (partitions, encoded_array(partitions, version, flexible))
+    )
+    assert encode_response(ApiKey.METADATA, version, 7, reused) == encode_response(ApiKey.METADATA, version, 7, whole)

@@ -23,6 +23,7 @@ from chronik.log.access import (
     FetchResult,
     LogBounds,
     LogInfo,
+    LogNews,
     LogRead,
     LogSlice,
     TimestampOffset,
@@ -197,8 +198,7 @@ class RocksEngine:
     def _wake_touched(self) -> None:
         touched, self._touched = self._touched, set()
         for state in touched:
-            if state.watches:
-                state.wake()
+            state.wake()
 
     # Reading
 
@@ -270,6 +270,10 @@ class RocksEngine:
         if offset < state.tail.first:
             return limit_bytes
         return min(state.tail.available(offset, bound, limit_bytes), limit_bytes)
+
+    def news(self, log: LogId) -> LogNews:
+        """See `RecordStore.news`."""
+        return self._state(log)
 
     def watch(self, logs: Iterable[LogId], wake: Callable[[], None]) -> Watch:
         """See `RecordStore.watch`."""

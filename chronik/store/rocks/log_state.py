@@ -51,6 +51,7 @@ class LogState:
         "epochs",
         "epochs_changed",
         "log",
+        "news_count",
         "open_transactions",
         "producers",
         "segments",
@@ -78,6 +79,8 @@ class LogState:
         self.aborted: list[AbortedTransaction] = []
         self.tail = Tail(0)
         self.watches: set[Watch] = set()
+        self.news_count = 0
+        """Rises with everything that a watcher is woken for."""
         self.dropped = False
 
     @property
@@ -109,7 +112,8 @@ class LogState:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "the topic was deleted")
 
     def wake(self) -> None:
-        """Tell every watcher that there is news."""
+        """There is news: tell every watcher."""
+        self.news_count += 1
         for watch in tuple(self.watches):
             if watch in self.watches:  # an earlier one may have cancelled it
                 watch.wake()
