@@ -18,8 +18,8 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -83,14 +83,13 @@ def copy_directory(
         with ExitStack() as files:
             taken = _Records(records, partial / RECORDS, files, links=links)
             taken.attempt()  # the most of it, before anybody has to wait
-            with _catalog_at_rest(source / CATALOG) as reading:
-                began = time.perf_counter()
-                _take(taken)
-                reading.release()
-                held_s = time.perf_counter() - began
-            files.callback(reading.snapshot.close)
+            catalog = _catalog_at_rest(source / CATALOG, files)
+            began = time.perf_counter()
+            _take(taken)
+            catalog.release()
+            held_s = time.perf_counter() - began
             copied = taken.write(progress or _silent)
-            copied += _write_catalog(reading.snapshot, partial / CATALOG, properties or {})
+            copied += _write_catalog(catalog.snapshot, partial / CATALOG, properties or {})
             (partial / FORMAT).write_text(f"{FORMAT_VERSION}\n", encoding="ascii")
             if lasting:
                 _prune(partial / RECORDS)
@@ -123,41 +122,35 @@ class _AtRest(NamedTuple):
             self.lock.rollback()
 
 
-@contextmanager
-def _catalog_at_rest(path: Path) -> Iterator[_AtRest]:
-    """Hold the write lock until `release`. The snapshot is the caller's to close. CatalogError."""
+def _catalog_at_rest(path: Path, files: ExitStack) -> _AtRest:
+    """Hold the write lock until `release`, or until `files` closes what is open. CatalogError."""
     if not path.is_file():
         raise CatalogError(f"There is no catalog {path}.")
     try:
-        with ExitStack() as stack:
-            lock = _write_lock(path, stack)
-            snapshot = image.open_to_read(path)
-            try:
-                snapshot.execute("BEGIN")
-                snapshot.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                yield _AtRest(lock, snapshot)
-            except BaseException:
-                snapshot.close()
-                raise
+        lock = _write_lock(path, files)
+        # Closed before the lock's connection, which may write and so cleans up if it is the last one.
+        snapshot = files.enter_context(closing(image.open_to_read(path)))
+        snapshot.execute("BEGIN")
+        snapshot.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
         raise CatalogError(f"The catalog {path} cannot be read: {error}.") from error
+    return _AtRest(lock, snapshot)
 
 
-def _write_lock(path: Path, stack: ExitStack) -> sqlite3.Connection | None:
+def _write_lock(path: Path, files: ExitStack) -> sqlite3.Connection | None:
     """None on a read-only medium, where nobody writes: a broker would have its shared index there."""
-    lock = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
+    lock = files.enter_context(closing(sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)))
     try:
         lock.execute("BEGIN IMMEDIATE")
         # Changes nothing, and fails where we may only read: there SQLite takes the BEGIN for that of a reader.
         lock.execute("DELETE FROM alembic_version WHERE 0")
     except sqlite3.OperationalError as error:
-        lock.close()
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise
         if path.with_name(f"{path.name}-shm").exists():
             raise CatalogError(f"The catalog {path} may be in use, and you may not write to it, nor lock it.") from None
+        lock.rollback()
         return None
-    stack.callback(lock.close)
     return lock
 
 
