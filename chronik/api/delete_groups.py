@@ -15,11 +15,11 @@ VERSIONS = (0, 2)
 
 
 async def handle(context: RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
-    """Delete one after the other; one that fails does not stop the rest."""
+    """Delete one after the other; one that fails does not stop the rest. A group that is named twice is answered once."""
     return DeleteGroupsResponse(
         results=[
             DeletableGroupResult(group_id=group_id, error_code=await _delete(context, group_id))
-            for group_id in request.groups_names
+            for group_id in dict.fromkeys(request.groups_names)
         ]
     )
 

@@ -46,11 +46,10 @@ def handle(context: RequestContext, request: DescribeGroupsRequest) -> DescribeG
                 for member in group.members
             ],
         )
-        if group.error is ErrorCode.GROUP_ID_NOT_FOUND:
-            if context.version < _NOT_FOUND_SINCE:
-                told.error_code = ErrorCode.NONE
-            else:
-                told.error_message = f"Group {group_id} not found."
+        if group.error is ErrorCode.GROUP_ID_NOT_FOUND and context.version < _NOT_FOUND_SINCE:
+            told.error_code = ErrorCode.NONE
+        if told.error_code is ErrorCode.GROUP_ID_NOT_FOUND:
+            told.error_message = f"Group {group_id} not found."
         elif request.include_authorized_operations:
             told.authorized_operations = _ALL_OPERATIONS
         response.groups.append(told)

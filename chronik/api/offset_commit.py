@@ -35,7 +35,8 @@ async def handle(context: RequestContext, request: OffsetCommitRequest) -> Offse
     for asked in request.topics:
         topic = topics.by_id(asked.topic_id) if by_id else topics.get(asked.name)
         answer = OffsetCommitResponseTopic(name=asked.name, topic_id=asked.topic_id)
-        response.topics.append(answer)
+        if asked.partitions:  # a topic without partitions is left out
+            response.topics.append(answer)
         for partition in asked.partitions:
             place = OffsetCommitResponsePartition(partition_index=partition.partition_index)
             answer.partitions.append(place)

@@ -28,7 +28,8 @@ async def handle(context: RequestContext, request: OffsetDeleteRequest) -> Offse
     for asked in request.topics:
         topic = context.broker.topics.get(asked.name)
         answer = OffsetDeleteResponseTopic(name=asked.name)
-        response.topics.append(answer)
+        if asked.partitions:  # a topic without partitions is left out
+            response.topics.append(answer)
         for partition in asked.partitions:
             place = OffsetDeleteResponsePartition(partition_index=partition.partition_index)
             answer.partitions.append(place)

@@ -123,7 +123,7 @@ class GroupCoordinator:
         """SyncGroup. The leader's has a change: the group as it is from then on."""
         if request.requires_protocol and (request.protocol_type is None or request.protocol_name is None):
             return Decision(SyncReply(ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
-        group = self._classic(request.group_id)
+        group = self._with_members(request.group_id)
         if group is None:
             return Decision(SyncReply(_missing(request.group_id)))
         _check_idle(group)
@@ -134,7 +134,7 @@ class GroupCoordinator:
         self, group_id: str, member_id: str, group_instance_id: str | None, generation: int, now_ms: int
     ) -> Decision[HeartbeatReply]:
         """Heartbeat. Never has changes or releases."""
-        group = self._classic(group_id)
+        group = self._with_members(group_id)
         if group is None:
             return Decision(HeartbeatReply(_missing(group_id)))
         _check_idle(group)
@@ -143,7 +143,7 @@ class GroupCoordinator:
 
     def leave(self, group_id: str, members: Sequence[LeavingMember], now_ms: int) -> Decision[LeaveReply]:
         """LeaveGroup. In a group that does not exist every member is unknown, one by one."""
-        group = self._classic(group_id)
+        group = self._with_members(group_id)
         if group is None:
             error = _missing(group_id)
             if error is ErrorCode.INVALID_GROUP_ID:
@@ -360,6 +360,10 @@ class GroupCoordinator:
     def _classic(self, group_id: str) -> ClassicGroup | None:
         group = self._groups.get(group_id)
         return None if group is None else group.classic
+
+    def _with_members(self, group_id: str) -> ClassicGroup | None:
+        """The group, for its members: the one without a name can have offsets, but nobody can be in it."""
+        return self._classic(group_id) if group_id else None
 
     def _existing_or_new(self, group_id: str) -> _Group:
         group = self._groups.get(group_id)

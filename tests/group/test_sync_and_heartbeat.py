@@ -61,6 +61,14 @@ def test_groups_that_are_not_there() -> None:
     assert world.leave(LeavingMember("m"), group="") == LeaveReply(ErrorCode.INVALID_GROUP_ID)
 
 
+def test_nobody_is_in_the_group_without_a_name_although_it_has_offsets() -> None:
+    world = World()
+    assert world.commit(group="") is OK
+    assert world.heartbeat(Member("m", 1), group="") is ErrorCode.INVALID_GROUP_ID
+    assert world.sync(Member("m", 1), group="").reply == SyncReply(ErrorCode.INVALID_GROUP_ID)
+    assert world.leave(LeavingMember("m"), group="") == LeaveReply(ErrorCode.INVALID_GROUP_ID)
+
+
 @pytest.mark.parametrize(
     ("protocol_type", "protocol_name", "version", "error"),
     [

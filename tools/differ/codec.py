@@ -92,6 +92,14 @@ def decode_reply(api: str, version: int, frame: bytes) -> tuple[int, Message]:
     return int.from_bytes(frame[:4], "big", signed=True), _plain(reply)
 
 
+def subscription(topics: list[str]) -> str:
+    """What a consumer tells its group (version 0), as hexadecimal text."""
+    cls = load_entity_module("consumer_protocol_subscription", 0, EntityType.data).ConsumerProtocolSubscription
+    out = io.BytesIO()
+    entity_writer(cls)(out, cls(topics=tuple(topics), user_data=None))
+    return "0000" + out.getvalue().hex()
+
+
 def field_names(api: str) -> frozenset[str]:
     """Every field, of any struct and version, of an API's requests: to find misspelled ones."""
     names: set[str] = set()

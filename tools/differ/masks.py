@@ -48,6 +48,7 @@ class Mask:
 
 _ADDRESS = "each broker has its own port"
 _HASHED = "Kafka answers in the order of a hash map"
+_SHARDED = "Kafka answers for groups by the partitions of its offsets topic"
 _SHUFFLED = "Kafka shuffles the results"
 _ALL = "a broker holds more than this scenario's: other scenarios', and Kafka its internal topics"
 _CHOSEN = "chosen by the broker, at random or by counting"
@@ -75,6 +76,7 @@ MASKS = (
     Mask("DeleteRecords", "topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
     Mask("DeleteTopics", "responses", Kind.ORDER, _SHUFFLED, "topic_id"),
     Mask("DeleteTopics", "responses", Kind.ORDER, _SHUFFLED, "name"),
+    Mask("DeleteGroups", "results", Kind.ORDER, _SHARDED, "group_id"),
     Mask("DescribeConfigs", "results.configs", Kind.ORDER, _HASHED, "name"),
     Mask("DescribeConfigs", "results.configs.documentation", Kind.WORDED, _WORDS),
     Mask("DescribeLogDirs", "results.log_dir", Kind.ANY, _DISK),
@@ -89,15 +91,25 @@ MASKS = (
     Mask("Fetch", "responses.partitions", Kind.ORDER, "Kafka puts those that it does not find last", "partition_index"),
     Mask("Fetch", "session_id", Kind.ID, _CHOSEN, "session_id", (0,)),
     Mask("Fetch", "responses.partitions.records", Kind.BATCHES, "ids, times, compressors, and what Kafka cuts off"),
+    Mask("DescribeGroups", "groups", Kind.ORDER, _SHARDED, "group_id"),
+    Mask("DescribeGroups", "groups.members", Kind.ORDER, _HASHED, "client_id"),
+    Mask("JoinGroup", "leader", Kind.ID, _CHOSEN, "member_id"),
+    Mask("JoinGroup", "members", Kind.ORDER, _HASHED, "metadata"),
     Mask("ListConfigResources", "config_resources", Kind.OURS, _ALL, "resource_name"),
     Mask("ListConfigResources", "config_resources", Kind.ORDER, _HASHED, "resource_name"),
     Mask("ListConfigResources", "config_resources", Kind.ORDER, _HASHED, "resource_type"),
+    Mask("ListGroups", "groups", Kind.OURS, _ALL, "group_id"),
+    Mask("ListGroups", "groups", Kind.ORDER, _HASHED, "group_id"),
     Mask("ListOffsets", "topics", Kind.ORDER, _HASHED, "name"),
     Mask("ListOffsets", "topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
     Mask("Metadata", "topics", Kind.OURS, _ALL, "name"),
     Mask("Metadata", "topics", Kind.ORDER, _HASHED, "topic_id"),
     Mask("Metadata", "topics", Kind.ORDER, _HASHED, "name"),
     Mask("Metadata", "topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
+    Mask("OffsetFetch", "topics", Kind.ORDER, _HASHED, "name"),
+    Mask("OffsetFetch", "topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
+    Mask("OffsetFetch", "groups.topics", Kind.ORDER, _HASHED, "name"),
+    Mask("OffsetFetch", "groups.topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
     Mask("Produce", "responses", Kind.ORDER, _HASHED, "name"),
     Mask("Produce", "responses.partition_responses", Kind.ORDER, _HASHED, "index"),
     Mask("Produce", "responses.partition_responses.log_append_time", Kind.TIME, "the broker's clock"),

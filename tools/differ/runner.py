@@ -17,13 +17,13 @@ from tools.differ.masks import masks_at
 from tools.differ.script import Scenario, Step
 
 REPLY_TIMEOUT_S = 10.0
-UNTIL_TIMEOUT_S = 20.0
+UNTIL_TIMEOUT_S = 10.0
 
 UNKNOWN: dict[str, Any] = {
     "topic_id": "12345678-1234-4234-8234-123456789abc",
-    "member_id": "nobody",
-    "producer_id": 987654321,
-    "session_id": 987654321,
+    "member": "nobody",
+    "producer": 987654321,
+    "session": 987654321,
 }
 """What stands for an id, by the beginning of its name, when no reply has held it."""
 
@@ -42,6 +42,7 @@ class Outcome:
 SENT = Outcome("sent", "sent")
 CLOSED = Outcome("closed", "closed")
 SILENT = Outcome("no reply", "no reply")
+NEVER = "never happened: "
 
 
 class Connection:
@@ -54,10 +55,10 @@ class Connection:
         self._stream = self.socket.makefile("rb")
         self._next_id = 0
 
-    def send(self, api: str, version: int, request: Message, client_id: str, *, is_answered: bool) -> None:
+    def send(self, api: str, version: int, request: Message, client_id: str) -> None:
         self._next_id += 1
         frame = codec.encode_request(api, version, self._next_id, client_id, request)
-        if is_answered:
+        if api != "Produce" or request.get("acks") != 0:
             self.expected.append(self._next_id)
         self.socket.sendall(len(frame).to_bytes(4, "big") + frame)
 
@@ -89,7 +90,7 @@ class Broker:
         """One exchange on a connection of its own, outside any scenario."""
         connection = self.connect()
         try:
-            connection.send(api, version, request, "differ", is_answered=True)
+            connection.send(api, version, request, "differ")
             return codec.decode_reply(api, version, connection.receive())[1]
         finally:
             connection.close()
@@ -121,10 +122,13 @@ class Play:
         deadline = time.monotonic() + UNTIL_TIMEOUT_S
         while True:
             outcome = self._attempt(step)
-            if step.until is None or not isinstance(outcome.raw, dict) or time.monotonic() > deadline:
+            if step.until is None or not isinstance(outcome.raw, dict):
                 return outcome
-            if value_at(arranged(step.api, outcome.raw), step.until[0]) == step.until[1]:
+            path, value = step.until
+            if value_at(arranged(step.api, outcome.raw), path) == value:
                 return outcome
+            if time.monotonic() > deadline:
+                return Outcome(outcome.raw, f"{NEVER}{path} is {value!r} but {outcome.compared}")
             time.sleep(0.005)
 
     def _attempt(self, step: Step) -> Outcome:
@@ -134,8 +138,7 @@ class Play:
             connection = self.connections[step.on]
             if step.request is not None:
                 request = self._resolved(step.request)
-                client = f"{self.prefix}-{step.on}"
-                connection.send(step.api, step.version, request, client, is_answered=step.is_answered)
+                connection.send(step.api, step.version, request, f"{self.prefix}-{step.on}")
                 if not step.is_answered:
                     return SENT
             outcome = self._received(connection, step)
@@ -171,13 +174,16 @@ class Play:
         match value:
             case str() if value.startswith("$"):
                 try:
-                    return self.names.value_of(value)
+                    known = self.names.value_of(value)
                 except KeyError:
-                    return next((known for kind, known in UNKNOWN.items() if kind in value), UNKNOWN["topic_id"])
+                    known = next((found for kind, found in UNKNOWN.items() if kind in value), UNKNOWN["topic_id"])
+                return known.replace("~", self.prefix) if isinstance(known, str) else known
             case str():
                 return value.replace("~", self.prefix)
             case {"batch": spec}:
                 return made(self._resolved(spec))
+            case {"subscription": topics}:
+                return codec.subscription(self._resolved(topics))
             case {"batches": specs}:
                 return "".join(made(self._resolved(spec["batch"])) for spec in specs)
             case dict():

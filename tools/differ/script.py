@@ -19,6 +19,7 @@ SETUP_VERSIONS = {
     "ConsumerGroupHeartbeat": 1,
     "CreatePartitions": 3,
     "CreateTopics": 4,  # without all the configs in the reply
+    "DeleteGroups": 2,
     "DeleteRecords": 2,
     "DeleteTopics": 6,
     "DescribeConfigs": 4,
@@ -36,6 +37,7 @@ SETUP_VERSIONS = {
     "OffsetCommit": 8,
     "OffsetFetch": 7,
     "Produce": 9,
+    "OffsetDelete": 0,
     "SyncGroup": 5,
     "TxnOffsetCommit": 3,
 }

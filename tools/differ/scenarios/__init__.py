@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.differ.scenarios import acls, configs, fetch, log, metadata, produce, topics
+from tools.differ.scenarios import acls, configs, fetch, groups, log, metadata, offsets, produce, topics
 from tools.differ.script import scenarios
 
-__all__ = ["acls", "configs", "fetch", "log", "metadata", "produce", "scenarios", "topics"]
+__all__ = ["acls", "configs", "fetch", "groups", "log", "metadata", "offsets", "produce", "scenarios", "topics"]
