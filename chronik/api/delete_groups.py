@@ -15,7 +15,7 @@ VERSIONS = (0, 2)
 
 
 async def handle(context: RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
-    """Delete one after the other; one that fails does not stop the rest. A group that is named twice is answered once."""
+    """Delete one after the other; one that fails does not stop the rest. Who is named twice is answered once."""
     return DeleteGroupsResponse(
         results=[
             DeletableGroupResult(group_id=group_id, error_code=await _delete(context, group_id))
