@@ -16,7 +16,12 @@ from chronik.wire.messages.list_offsets import (
     ListOffsetsRequest,
     ListOffsetsTopic,
 )
-from chronik.wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponseTopic
+from chronik.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
 from chronik.wire.messages.produce import (
     PartitionProduceData,
     PartitionProduceResponse,
@@ -224,3 +229,9 @@ def metadata_of(client: RawClient, name: str, *, create: bool = False, version: 
     (topic,) = client.ask(request, version).topics
     assert isinstance(topic, MetadataResponseTopic)
     return topic
+
+
+def partitions_of(topic: MetadataResponseTopic) -> list[MetadataResponsePartition]:
+    """The partitions that Metadata lists for a topic."""
+    assert isinstance(topic.partitions, list)
+    return topic.partitions

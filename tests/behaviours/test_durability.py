@@ -172,20 +172,21 @@ def test_a_stop_answers_writes_and_does_not_wait_for_those_who_wait(broker: Brok
     stable(one)
     two.send_join()
     pollers = [Poller(raw(broker), Place(topic)) for _ in range(5)]
-    writer = Writer(raw(broker), Place(topic), "w")
-    for thread in (*pollers, writer):
+    writers = [Writer(raw(broker), Place(topic), f"w{number}") for number in range(4)]
+    for thread in (*pollers, *writers):
         thread.start()
-    wait_until(lambda: len(writer.acknowledged) > 50, 60, "nothing is acknowledged")
+    wait_until(lambda: all(len(one.acknowledged) > 50 for one in writers), 60, "nothing is acknowledged")
     began = time.monotonic()
     assert broker.stop() == 0
     took_s = time.monotonic() - began
-    for thread in (*pollers, writer):
+    for thread in (*pollers, *writers):
         thread.join(30)
     assert "Not every request was answered" not in broker.log()
     assert took_s < 1.5
     broker.start()
     found = {record.offset: record.value for record in Partition(raw(broker), topic).records()}
-    assert {offset: found.get(offset) for offset in writer.acknowledged} == writer.acknowledged
+    for writer in writers:
+        assert {offset: found.get(offset) for offset in writer.acknowledged} == writer.acknowledged
 
 
 class Poller(threading.Thread):

@@ -15,7 +15,15 @@ from chronik.wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopic,
 )
 from tests.behaviours.batches import batches_in, values
-from tests.behaviours.partition import LATEST, Partition, create_topic, metadata_of, new_partition, wait_usable
+from tests.behaviours.partition import (
+    LATEST,
+    Partition,
+    create_topic,
+    metadata_of,
+    new_partition,
+    partitions_of,
+    wait_usable,
+)
 from tests.broker_process import BrokerProcess
 from tests.conftest import RawFactory
 from tests.raw_client import RawClient
@@ -24,9 +32,7 @@ from tests.raw_client import RawClient
 def epoch_of(client: RawClient, topic: str) -> int:
     """What Metadata says, once it has the topic (Kafka's has it a little after the start)."""
     wait_usable(client, topic)
-    epoch = metadata_of(client, topic).partitions[0].leader_epoch
-    assert isinstance(epoch, int)
-    return epoch
+    return partitions_of(metadata_of(client, topic))[0].leader_epoch
 
 
 def epoch_end(partition: Partition, epoch: int, *, current: int = -1, version: int = 2) -> tuple[int, int, int]:

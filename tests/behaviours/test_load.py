@@ -11,6 +11,7 @@ from collections import defaultdict
 from confluent_kafka import Producer
 
 from tests.behaviours.batches import batch
+from tests.behaviours.conftest import ConfiguredBroker
 from tests.behaviours.partition import Partition, create_topic, fetch_request, new_partition
 from tests.behaviours.process import rss_mib
 from tests.broker_process import BrokerProcess
@@ -106,8 +107,10 @@ def test_idle_connections_and_long_polls_do_not_delay_a_produce(broker: BrokerPr
 
 
 def test_a_reader_that_stops_reading_blocks_nobody_and_takes_little_memory(
-    broker: BrokerProcess, raw: RawFactory, on_kafka: bool
+    configured: ConfiguredBroker, raw: RawFactory, on_kafka: bool
 ) -> None:
+    """What it reads is on the disk, so that each answer has memory of its own."""
+    broker = configured({} if on_kafka else {"store.tail.cache.bytes": 1})
     client = raw(broker)
     partition = new_partition(client)
     for _ in range(32):

@@ -22,6 +22,7 @@ from tests.behaviours.partition import (
     create_topic,
     delete_topic,
     metadata_of,
+    partitions_of,
     unique,
     wait_usable,
 )
@@ -130,7 +131,7 @@ def test_naming_a_topic_creates_it(client: RawClient, version: int, on_kafka: bo
         assert first.error_code == NO_TOPIC
         wait_until(lambda: metadata_of(client, name).error_code == 0, SETTLED_S, "it is not created")
     else:
-        assert (first.error_code, [one.leader_id >= 0 for one in first.partitions]) == (0, [True])
+        assert (first.error_code, [one.leader_id >= 0 for one in partitions_of(first)]) == (0, [True])
     assert Partition(client, name).end == 0
 
 
