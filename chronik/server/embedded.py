@@ -41,7 +41,6 @@ TopicWishes = Mapping[str, "int | Mapping[str, Any] | None"] | Sequence[str] | s
 Address = str | tuple[str, int]
 """Host and port: "127.0.0.1:9092", "[::1]:0", or a pair."""
 
-_LOCAL = "127.0.0.1:0"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -61,7 +60,7 @@ class Broker:
         self,
         data_dir: str | Path | None = None,
         *,
-        listen: Address | Sequence[Address] = _LOCAL,
+        listen: Address | Sequence[Address] = "127.0.0.1:0",
         advertise: Address | None = None,
         durability: str | None = None,
         topics: TopicWishes = (),
