@@ -155,10 +155,10 @@ class Broker:
         cut in its middle is not simulated, nor a power cut, under which fsyncs would count.
         """
         server, engine = self._running()
-        self._server = self._engine = None
         server.close()
         tasks = server.cut()
         await engine.crash()
+        self._server = self._engine = None
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
         await self.start()
