@@ -81,6 +81,7 @@ class _Read:
         self.isolation: IsolationLevel | None = None
         self.log: LogId | None = None
         self.news: LogNews | None = None
+        """None where there is an error."""
         self.error: KafkaError | None = None
         self.diverging: EpochEndOffset | None = None
         self.data: PartitionData | None = None
@@ -229,7 +230,7 @@ def _check_divergence(broker: Broker, read: _Read, topic: Topic, log: LogId) -> 
     asked = read.asked
     epoch, end = broker.store.epoch_end(log, asked.last_fetched_epoch, topic.leader_epoch)
     if end == NO_OFFSET:
-        read.error = KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        read.error, read.news = KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE), None
     elif epoch < asked.last_fetched_epoch or end < asked.fetch_offset:
         read.diverging = EpochEndOffset(epoch=epoch, end_offset=end)
 
