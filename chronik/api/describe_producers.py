@@ -6,6 +6,7 @@ Served: 0.
 from __future__ import annotations
 
 from chronik.api.request import RequestContext
+from chronik.broker.topics import check_name
 from chronik.errors import ErrorCode, KafkaError
 from chronik.wire.apis import ApiKey
 from chronik.wire.messages.describe_producers import (
@@ -34,15 +35,12 @@ def handle(context: RequestContext, request: DescribeProducersRequest) -> Descri
 
 
 def _partition(context: RequestContext, name: str, partition: int) -> PartitionResponse:
-    topic = context.broker.topics.get(name)
-    log = None if topic is None else topic.log_of(partition)
-    if log is None:
-        return PartitionResponse(
-            partition_index=partition,
-            error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-            error_message="This server has no such topic or partition.",
-        )
     try:
+        check_name(name)
+        topic = context.broker.topics.get(name)
+        log = None if topic is None else topic.log_of(partition)
+        if log is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
         producers = context.broker.store.producers(log)
     except KafkaError as error:
         return PartitionResponse(partition_index=partition, error_code=error.code, error_message=error.message)

@@ -113,7 +113,8 @@ def _append_all(
     batches: list[Batch] = []
     for topic_data in request.topic_data:
         response = TopicProduceResponse(name=topic_data.name, topic_id=topic_data.topic_id)
-        answer.response.responses.append(response)
+        if topic_data.partition_data:  # a topic without partitions is left out
+            answer.response.responses.append(response)
         _check_topic(context, topic_data, response, answer, batches)
     transactional = [batch for batch in batches if batch.checked.header.is_transactional]
     if not transactional:

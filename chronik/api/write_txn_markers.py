@@ -33,9 +33,11 @@ _RAISES_EPOCH_SINCE = 2
 
 
 async def handle(context: RequestContext, request: WriteTxnMarkersRequest) -> WriteTxnMarkersResponse:
-    """Write all markers; each partition has an answer of its own."""
+    """Write all markers; each partition has an answer of its own. A marker without topics is left out."""
     return WriteTxnMarkersResponse(
-        markers=list(await asyncio.gather(*(_write_all(context, marker) for marker in request.markers)))
+        markers=list(
+            await asyncio.gather(*(_write_all(context, marker) for marker in request.markers if marker.topics))
+        )
     )
 
 

@@ -99,7 +99,10 @@ def _single_batch(records: Buffer | None) -> memoryview:
     size = _batch_size(view)
     if size is None:
         raise _invalid("A partition's records must hold one record batch.")
-    if _LENGTH.unpack_from(view)[1] != MAGIC:
+    magic = _LENGTH.unpack_from(view)[1]
+    if not 0 <= magic <= MAGIC:
+        raise RejectedBatch(ErrorCode.CORRUPT_MESSAGE, f"There is no message format {magic}.")
+    if magic != MAGIC:
         raise _invalid(f"Record batches must have magic {MAGIC}.")
     if _batch_size(view[size:]) is not None:
         raise _invalid("A partition's records must hold exactly one record batch.")

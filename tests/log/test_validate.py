@@ -135,9 +135,15 @@ def test_a_length_beyond_the_end_is_no_whole_batch() -> None:
     assert refusal(data).code is ErrorCode.INVALID_RECORD
 
 
-@pytest.mark.parametrize("magic", [0, 1, 3, 255])
-def test_another_magic_is_invalid(magic: int) -> None:
-    assert refusal(PLAIN[:16] + bytes([magic]) + PLAIN[17:]).code is ErrorCode.INVALID_RECORD
+@pytest.mark.parametrize(
+    ("magic", "code"),
+    [
+        *((0, ErrorCode.INVALID_RECORD), (1, ErrorCode.INVALID_RECORD)),
+        *((3, ErrorCode.CORRUPT_MESSAGE), (255, ErrorCode.CORRUPT_MESSAGE)),
+    ],
+)
+def test_another_magic_is_invalid_and_one_that_there_is_not_corrupt(magic: int, code: ErrorCode) -> None:
+    assert refusal(PLAIN[:16] + bytes([magic]) + PLAIN[17:]).code is code
 
 
 # What the header says
