@@ -1,4 +1,4 @@
-"""What a broker does by itself: retention, giving space back, expiring offsets and producers."""
+"""What a broker does by itself: retention, giving space back, expiring offsets, producers and transactional ids."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Housekeeping:
             tasks.start_soon(self._retention_rounds)
             tasks.start_soon(self._offset_rounds)
             tasks.start_soon(self._producer_rounds)
+            tasks.start_soon(self._transaction_rounds)
 
     async def _retention_rounds(self) -> None:
         """At the interval, and whenever the store has filled another chunk: a fast writer must not outrun its limit."""
@@ -71,6 +72,12 @@ class Housekeeping:
             await asyncio.sleep(PRODUCER_CHECK_INTERVAL_MS / 1000)
             await self._guarded(self._expire_producers)
 
+    async def _transaction_rounds(self) -> None:
+        while True:
+            interval_ms = self._broker.settings.transaction_remove_expired_transaction_cleanup_interval_ms
+            await asyncio.sleep(interval_ms / 1000)
+            await self._guarded(self._broker.transactions.expire)
+
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
@@ -78,18 +85,18 @@ class Housekeeping:
             _log.exception("Housekeeping failed; it is tried again later.")
 
     async def _retain(self) -> None:
-        store, count = self._broker.store, 0
+        """Give up what the limits give up. Logs go side by side, as each waits for an fsync of its own."""
+        store, due = self._broker.store, list[Awaitable[int]]()
         for topic in self._broker.topics:
             config = topic.config
             if not config.cleanup_delete or (config.retention_ms < 0 and config.retention_bytes < 0):
                 continue
-            for log in tuple(topic.logs):
-                if topic.deleted:
-                    break
-                await store.retain(log, config.retention_ms, config.retention_bytes, now_ms())
-                count += 1
-                if count % _LOGS_A_STEP == 0:
-                    await asyncio.sleep(0)
+            for log in topic.logs:
+                due.append(store.retain(log, config.retention_ms, config.retention_bytes, now_ms()))
+                if len(due) == _LOGS_A_STEP:
+                    await asyncio.gather(*due)
+                    due.clear()
+        await asyncio.gather(*due)
 
     async def _reclaim(self) -> None:
         while await self._broker.store.reclaim():
