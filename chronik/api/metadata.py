@@ -7,6 +7,8 @@ Version 0 asks for all topics with an empty list, later ones with null.
 
 from __future__ import annotations
 
+from typing import cast
+
 from chronik.api import authorized_operations
 from chronik.api.request import RequestContext
 from chronik.broker.broker import Broker
@@ -121,7 +123,7 @@ def _described(context: RequestContext, topic: Topic) -> MetadataResponseTopic:
     )
 
 
-def _partitions(context: RequestContext, topic: Topic) -> EncodedArray:
+def _partitions(context: RequestContext, topic: Topic) -> list[MetadataResponsePartition]:
     """Always the same for a topic, and asked for by every client every few minutes: encoded once for each version."""
     version, me = context.version, [context.broker.node_id]
     found: EncodedArray | None = topic.described.get(version)
@@ -139,4 +141,5 @@ def _partitions(context: RequestContext, topic: Topic) -> EncodedArray:
         ]
         flexible = APIS[API].is_flexible(version)
         found = topic.described[version] = encoded_array(partitions, version, flexible)
-    return found
+    # It stands for the list, and the encoder knows it.
+    return cast("list[MetadataResponsePartition]", found)

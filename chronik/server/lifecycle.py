@@ -20,8 +20,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 1024 * 1024
 
 SWITCH_INTERVAL_S = 0.0005
-"""How long a reading thread may keep the interpreter from the loop: with Python's 5 ms others waited 6 ms beside reads of
-small batches from the disk, with this 0.7 ms, at the same CPU."""
+"""How long a reading thread may keep the interpreter from the loop: with Python's 5 ms others waited 6 ms beside
+reads of small batches from the disk, with this 0.7 ms, at the same CPU."""
 
 
 class StartError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import pytest
 
@@ -107,8 +108,9 @@ def test_an_encoded_array_is_written_as_its_elements_would_be(version: int) -> N
         for number in range(200)
     ]
     flexible = APIS[ApiKey.METADATA].is_flexible(version)
+    encoded = encoded_array(partitions, version, flexible)
     whole, reused = (
         MetadataResponse(topics=[MetadataResponseTopic(name="orders", partitions=given)])
-        for given in (partitions, encoded_array(partitions, version, flexible))
+        for given in (partitions, cast("list[MetadataResponsePartition]", encoded))
     )
     assert encode_response(ApiKey.METADATA, version, 7, reused) == encode_response(ApiKey.METADATA, version, 7, whole)

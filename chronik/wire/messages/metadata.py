@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-from chronik.wire.primitives import EncodedArray
 from chronik.wire.schema import BOOL, INT16, INT32, STRING, UUID, array, message
 
 
@@ -71,7 +70,7 @@ class MetadataResponseTopic:
     name: str | None = STRING(null="12+")
     topic_id: bytes = UUID("10+")
     is_internal: bool = BOOL("1+")
-    partitions: list[MetadataResponsePartition] | EncodedArray = array(MetadataResponsePartition, reusable=True)
+    partitions: list[MetadataResponsePartition] = array(MetadataResponsePartition, reusable=True)
     topic_authorized_operations: int = INT32("8+", default=-(2**31))
 
 
