@@ -27,7 +27,7 @@ def handle(context: RequestContext, request: AlterPartitionReassignmentsRequest)
     """Check every partition that is named."""
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=request.allow_replication_factor_change,
-        error_message="",
+        error_message=None,
         responses=[
             ReassignableTopicResponse(
                 name=topic.name,
