@@ -42,7 +42,7 @@ class Kafka(Broker):
 
     def warm_up(self) -> None:
         """Have it make its internal topics: until then its coordinators are not available."""
-        for key_type, key in ((0, "warm"), (1, "warm")):
+        for key_type, key in ((0, "__warm"), (1, "__warm")):
             request = {"coordinator_keys": [key], "key_type": key_type}
 
             def available(request: Message = request) -> bool:
@@ -51,8 +51,8 @@ class Kafka(Broker):
             wait_until(available, 60, "Kafka has no coordinator")
 
         def loaded() -> bool:
-            groups = self.ask("DescribeGroups", 5, {"groups": ["warm"]})["groups"]
-            transaction = {"transactional_id": "warm", "transaction_timeout": 60_000}
+            groups = self.ask("DescribeGroups", 5, {"groups": ["__warm"]})["groups"]
+            transaction = {"transactional_id": "__warm", "transaction_timeout": 60_000}
             producer = self.ask("InitProducerId", 4, transaction | {"producer_id": -1, "producer_epoch": -1})
             return bool(groups[0]["error_code"] == producer["error_code"] == "none")
 

@@ -36,6 +36,10 @@ class Names:
             self.bind(f"{kind}{self._counts[kind]}", kind, value)
         return self._names[kind, value]
 
+    def or_value(self, kind: str, value: Any) -> Any:
+        """The name of an id if it has one already, for sorting."""
+        return self._names.get((kind, value), value)
+
     def value_of(self, name: str) -> Any:
         """The id of a name. KeyError when no reply has held it."""
         return self._values[name.removeprefix("$")]
@@ -43,13 +47,13 @@ class Names:
 
 def canonical(api: str, reply: Message, names: Names) -> Message:
     """A reply as it is compared. Texts have their prefix replaced by "~" already."""
-    made: Message = _masked(api, "", arranged(api, reply), names)
+    made: Message = _masked(api, "", arranged(api, reply, names), names)
     return made
 
 
-def arranged(api: str, reply: Message) -> Message:
+def arranged(api: str, reply: Message, names: Names) -> Message:
     """A reply with its lists filtered and sorted, but with its ids and texts."""
-    made: Message = _arranged(api, "", reply)
+    made: Message = _arranged(api, "", reply, names)
     return made
 
 
@@ -65,7 +69,7 @@ def needed(api: str, one: Any, other: Any, path: str = "") -> set[Mask]:
         if mask.kind not in OF_LISTS:
             return {mask}
         if isinstance(one, list) and isinstance(other, list):
-            sorted_one, sorted_other = _arrange(mask, one), _arrange(mask, other)
+            sorted_one, sorted_other = _arrange(mask, one, Names()), _arrange(mask, other, Names())
             if sorted_one != one or sorted_other != other:
                 found.add(mask)
             one, other = sorted_one, sorted_other
@@ -74,21 +78,23 @@ def needed(api: str, one: Any, other: Any, path: str = "") -> set[Mask]:
     return found
 
 
-def _arranged(api: str, path: str, value: Any) -> Any:
+def _arranged(api: str, path: str, value: Any, names: Names) -> Any:
     if isinstance(value, dict):
-        return {name: _arranged(api, _below(path, name), item) for name, item in value.items()}
+        return {name: _arranged(api, _below(path, name), item, names) for name, item in value.items()}
     if not isinstance(value, list):
         return value
-    items = [_arranged(api, path, item) for item in value]
+    items = [_arranged(api, path, item, names) for item in value]
     for mask in masks_at(api, path):
-        items = _arrange(mask, items)
+        items = _arrange(mask, items, names)
     return items
 
 
-def _arrange(mask: Mask, items: list[Any]) -> list[Any]:
+def _arrange(mask: Mask, items: list[Any], names: Names) -> list[Any]:
     if mask.kind is Kind.OURS:
         return [item for item in items if not _FOREIGN.match(str(_key(item, mask)))]
-    return sorted(items, key=lambda item: _sortable(_key(item, mask))) if mask.kind is Kind.ORDER else items
+    if mask.kind is not Kind.ORDER:
+        return items
+    return sorted(items, key=lambda item: _sortable(names.or_value(mask.key, _key(item, mask))))
 
 
 def _masked(api: str, path: str, value: Any, names: Names) -> Any:

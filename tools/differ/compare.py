@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.differ.canonical import needed
-from tools.differ.known import Known, known
+from tools.differ.known import ABSENT, Known, known
 from tools.differ.masks import Mask
-from tools.differ.runner import NEVER, Outcome
+from tools.differ.runner import NEVER, UNREADABLE, Outcome
 from tools.differ.script import Scenario
 
-ABSENT = "(absent)"
 _LONG = 5
 
 
@@ -56,7 +55,7 @@ def compare(scenario: Scenario, kafka: Sequence[Outcome], chronik: Sequence[Outc
         for path, kafkas, ours in unequal(one.compared, other.compared):
             reason = known(scenario, step.api, step.version, path, kafkas, ours)
             differences.append(Difference(scenario, number, path, kafkas, ours, reason))
-        if one.compared == other.compared and str(one.compared).startswith(NEVER):
+        if one.compared == other.compared and str(one.compared).startswith((NEVER, UNREADABLE)):
             differences.append(Difference(scenario, number, "", one.compared, other.compared, None))
         if isinstance(one.raw, dict) and isinstance(other.raw, dict):
             masks |= needed(step.api, one.raw, other.raw)

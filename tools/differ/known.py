@@ -9,6 +9,8 @@ from typing import Any
 from tools.differ.script import Scenario
 
 ANYTHING = object()
+ABSENT = "(nothing)"
+"""The value of a list's element that one side does not have, or of a field that says what it does by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Known:
 
     title: str
     api: str
-    path: str
+    path: str = ""
+    """Empty for the whole reply."""
     scenario: str = ""
     """Only in the scenario of this name."""
     kafka: Any = ANYTHING
@@ -29,7 +32,71 @@ class Known:
     """Only in these versions of the API."""
 
 
-KNOWN: tuple[Known, ...] = ()
+KNOWN = (
+    *(
+        Known("Requests without sense", api, scenario=scenario)
+        for api, scenario in (
+            ("AlterConfigs", "replaced twice"),
+            ("AlterPartitionReassignments", "nothing to reassign"),
+            ("CreatePartitions", "nonsense"),
+            ("DeleteAcls", "nonsense deleted"),
+            ("DescribeAcls", "nonsense"),
+            ("DescribeTopicPartitions", "nonsense"),
+            ("Fetch", "nonsense"),
+            ("IncrementalAlterConfigs", "nonsense"),
+            ("JoinGroup", "metadata that cannot be read"),
+            ("ListOffsets", "nonsense"),
+            ("Metadata", "nonsense asked"),
+            ("Produce", "null records"),
+        )
+    ),
+    Known("Timeouts of zero", "CreateTopics", "topics", "impatience"),
+    Known("Timeouts of zero", "DeleteTopics", "responses", "impatience deleting"),
+    Known("Timeouts of zero", "ElectLeaders", "", "impatience electing"),
+    Known("Topics that are made when they are asked for", "Metadata", "topics", "auto creation"),
+    Known("Topics that are made when they are asked for", "Metadata", "topics", "good", until=3),
+    Known("Topics that are made when they are asked for", "Metadata", "topics", "bad names", until=3),
+    Known("Internal topics", "CreateTopics", "topics", "an internal topic"),
+    Known("Internal topics", "DescribeTransactions", "transaction_states.topics", chronik=ABSENT),
+    Known("Ids of topics that are only checked", "CreateTopics", "topics.topic_id", chronik=None),
+    Known(
+        "Config values in the answer to CreateTopics",
+        "CreateTopics",
+        "topics.configs",
+        "configs with spaces and capitals",
+    ),
+    Known("Topics by id and by name in one Metadata request", "Metadata", "topics", "by id and by name"),
+    Known("Partitions that are named twice", "Produce", "responses", "twice in one request"),
+    Known("Partitions that are named twice", "ListOffsets", "topics.partitions.offset", "twice in one request"),
+    Known("Partitions that are named twice", "Fetch", "responses", "twice in one request"),
+    Known("The greatest timestamp of deleted records", "ListOffsets", "topics.partitions.offset", kafka=0, chronik=2),
+    Known("Loggers and client metrics", "DescribeConfigs", "results", "of loggers and client metrics"),
+    Known("Loggers and client metrics", "ListConfigResources", "config_resources", "loggers"),
+    Known("Configs of the broker", "DescribeConfigs", "results.configs", "of the broker everything"),
+    Known(
+        "The log's start beside an error",
+        "Produce",
+        "responses.partition_responses.log_start_offset",
+        kafka=0,
+        chronik=ABSENT,
+    ),
+    Known(
+        "The time of a repeated batch",
+        "Produce",
+        "responses.partition_responses.log_append_time",
+        kafka="time",
+        chronik=ABSENT,
+    ),
+    Known("Batches that no producer sends", "Produce", "responses", "codecs that are not true"),
+    Known("Batches that no producer sends", "Produce", "responses", "stamped by the producer"),
+    Known("Batches that no producer sends", "Produce", "responses", "no producer"),
+    Known("Fetch sessions whose topic is gone", "Fetch", "responses", "session over a new topic of the name"),
+    Known("Groups that nobody is in", "DescribeGroups", "groups.group_state", kafka="Empty", chronik="Dead"),
+    Known("Static members that come back", "DescribeGroups", "groups.members.client_id", "static members"),
+    Known("Static members that come back", "DescribeGroups", "groups.members.member_assignment", "static members"),
+    Known("Static members that come back", "DescribeGroups", "groups.members.client_id", "a static member of two"),
+    Known("Transactional ids of committed offsets", "TxnOffsetCommit", "topics", "committed offsets by another id"),
+)
 
 
 def known(scenario: Scenario, api: str, version: int, path: str, kafka: Any, chronik: Any) -> Known | None:
@@ -39,7 +106,7 @@ def known(scenario: Scenario, api: str, version: int, path: str, kafka: Any, chr
     for one in KNOWN:
         if (
             one.api == api
-            and any(where == one.path or where.startswith(one.path + ".") for where in (plain, unnamed))
+            and any(_is_within(where, one.path) for where in (plain, unnamed))
             and one.scenario in ("", scenario.name)
             and one.kafka in (ANYTHING, kafka)
             and one.chronik in (ANYTHING, chronik)
@@ -47,3 +114,7 @@ def known(scenario: Scenario, api: str, version: int, path: str, kafka: Any, chr
         ):
             return one
     return None
+
+
+def _is_within(path: str, outer: str) -> bool:
+    return outer in ("", path) or path.startswith((f"{outer}.", f"{outer}["))

@@ -9,12 +9,12 @@ from typing import Any
 
 from tools.differ.compare import Comparison, Difference
 from tools.differ.script import Scenario
-from tools.differ.served import Served
+from tools.differ.served import REFUSED, Served
 
 SIGNS = {"same": "=", "masked": "m", "known": "k", "different": "X"}
 LEGEND = (
-    "= same   m same under the masks   k differs for a reason in docs/differences.md   X different   "
-    "! not covered   + only chronik serves it   - only Kafka serves it"
+    "= same   m same under the masks   k differs for a reason in docs/differences.md   X different\n"
+    "! not covered   . refused by both   + only chronik serves it   - only Kafka serves it"
 )
 _WORST = ("same", "masked", "known", "different")
 
@@ -38,7 +38,7 @@ def _cell(api: str, version: int, worst: dict[tuple[str, int], str], theirs: ran
     if (api, version) in worst:
         return SIGNS[worst[api, version]]
     if version in theirs and version in ours:
-        return "!"
+        return "." if (api, version) in REFUSED else "!"
     return "-" if version in theirs else "+" if version in ours else ""
 
 

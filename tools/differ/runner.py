@@ -33,7 +33,7 @@ _prefixes = itertools.count()
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a step came to. `raw` and `compared` are the reply as it was (with "~" for the prefix) and as it is
-    compared, or the same word for what came instead of one."""
+    compared (masked, without defaults), or the same word for what came instead of one."""
 
     raw: Message | str
     compared: Message | str
@@ -42,6 +42,7 @@ class Outcome:
 SENT = Outcome("sent", "sent")
 CLOSED = Outcome("closed", "closed")
 SILENT = Outcome("no reply", "no reply")
+UNREADABLE = "unreadable: "
 NEVER = "never happened: "
 
 
@@ -125,7 +126,7 @@ class Play:
             if step.until is None or not isinstance(outcome.raw, dict):
                 return outcome
             path, value = step.until
-            if value_at(arranged(step.api, outcome.raw), path) == value:
+            if value_at(arranged(step.api, outcome.raw, self.names), path) == value:
                 return outcome
             if time.monotonic() > deadline:
                 return Outcome(outcome.raw, f"{NEVER}{path} is {value!r} but {outcome.compared}")
@@ -154,14 +155,16 @@ class Play:
         try:
             correlation_id, reply = codec.decode_reply(step.api, step.version, frame)
         except Exception as error:  # whatever kio says of bytes that it cannot read is the finding
-            return Outcome(f"unreadable: {error!r}: {frame.hex()}", f"unreadable: {error!r}")
+            connection.expected.popleft()
+            return Outcome(f"{UNREADABLE}{error!r}: {frame.hex()}", f"{UNREADABLE}{error!r}")
         if not connection.expected or correlation_id != connection.expected.popleft():
             return Outcome("answers another request", "answers another request")
         raw = self._without_prefix(reply)
-        ordered = arranged(step.api, raw)
+        ordered = arranged(step.api, raw, self.names)
         for name, path in step.bind.items():
             self._bind(step.api, name, path, value_at(ordered, path))
-        return Outcome(raw, canonical(step.api, raw, self.names))
+        compared = codec.without_defaults(step.api, step.version, canonical(step.api, raw, self.names))
+        return Outcome(raw, compared)
 
     def _bind(self, api: str, name: str, path: str, value: Any) -> None:
         masks = masks_at(api, ".".join(part for part in path.split(".") if not part.isdigit()))

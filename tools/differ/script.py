@@ -24,6 +24,8 @@ SETUP_VERSIONS = {
     "DeleteTopics": 6,
     "DescribeConfigs": 4,
     "DescribeGroups": 5,
+    "DescribeProducers": 0,
+    "DescribeTransactions": 0,
     "EndTxn": 4,
     "Fetch": 12,
     "FindCoordinator": 3,

@@ -74,8 +74,8 @@ def of_a_group(s: Script) -> None:
 @scenario("DescribeConfigs")
 def of_nothing(s: Script) -> None:
     for kind, name in (
-        *((TOPIC, "~missing"), (TOPIC, ""), (TOPIC, "~wrong name"), (LOGGER, "1"), (LOGGER, "7"), (LOGGER, "")),
-        *((CLIENT_METRICS, "~m"), (CLIENT_METRICS, ""), (0, "~x"), (1, "~x"), (3, "~x"), (64, "~x"), (-1, "~x")),
+        *((TOPIC, "~missing"), (TOPIC, ""), (TOPIC, "~wrong name"), (LOGGER, "7"), (LOGGER, "")),
+        *((CLIENT_METRICS, ""), (0, "~x"), (1, "~x"), (3, "~x"), (64, "~x"), (-1, "~x")),
     ):
         describe(s, kind, name, "retention.ms")
     s.ask("DescribeConfigs", resources=[])
@@ -84,6 +84,12 @@ def of_nothing(s: Script) -> None:
     s.ask("DescribeConfigs", resources=[known, known])
     s.ask("DescribeConfigs", resources=[known, known | {"resource_name": "~missing"}])
     s.ask("DescribeConfigs", resources=[known, known | {"resource_type": 3}])
+
+
+@scenario("DescribeConfigs")
+def of_loggers_and_client_metrics(s: Script) -> None:
+    describe(s, LOGGER, "1", "root")
+    describe(s, CLIENT_METRICS, "~m", "interval.ms")
 
 
 def replace(s: Script, kind: int, name: str, *configs: tuple[str, str | None], validate_only: bool = False) -> None:
@@ -263,6 +269,12 @@ def altered_for_the_broker(s: Script) -> None:
 def resources(s: Script) -> None:
     s.topic("~a")
     alter(s, GROUP, "~g", ("consumer.session.timeout.ms", SET, "50000"))
-    for kinds in ([TOPIC], [GROUP], [BROKER], [LOGGER], [CLIENT_METRICS], [TOPIC, GROUP], [], [99], [0], [TOPIC, 99]):
+    for kinds in ([TOPIC], [GROUP], [BROKER], [CLIENT_METRICS], [TOPIC, GROUP], [99], [0], [TOPIC, 99]):
         s.ask("ListConfigResources", resource_types=kinds)
     alter(s, GROUP, "~g", ("consumer.session.timeout.ms", DELETE, None))
+
+
+@scenario("ListConfigResources", since=1)
+def loggers(s: Script) -> None:
+    s.ask("ListConfigResources", resource_types=[LOGGER])
+    s.ask("ListConfigResources", resource_types=[])

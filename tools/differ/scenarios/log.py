@@ -46,8 +46,17 @@ def special_times(s: Script) -> None:
         s.fill("~t", b"a", b"b", partition=1, timestamps=[NOW_MS + 3, NOW_MS])
     partitions = [{"partition_index": 1, "offset": 1}]
     s.ask("DeleteRecords", topics=[{"name": "~t", "partitions": partitions}], timeout=20_000)
-    for timestamp in (-2, -3, -4, NOW_MS, 0):
+    for timestamp in (-2, -4, NOW_MS, 0):
         offsets(s, {"partition_index": 1, "timestamp": timestamp})
+
+
+@scenario("ListOffsets", since=7)
+def greatest_timestamp_of_deleted_records(s: Script) -> None:
+    s.topic("~t")
+    s.fill("~t", b"a", b"b", timestamps=[NOW_MS + 3, NOW_MS])
+    s.fill("~t", b"c", timestamps=[NOW_MS + 3])
+    s.ask("DeleteRecords", topics=[{"name": "~t", "partitions": [{"partition_index": 0, "offset": 1}]}], timeout=20_000)
+    offsets(s, {"timestamp": -3})
 
 
 @scenario("ListOffsets")

@@ -118,10 +118,6 @@ def spoiled_batches(s: Script) -> None:
         {"length": 5},
         {"length": 10_000},
         {"length": -1},
-        {"attributes": 1},
-        {"attributes": 5},
-        {"attributes": 7},
-        {"attributes": 8},
         {"attributes": 32},
         {"attributes": 64},
         {"attributes": 128},
@@ -132,6 +128,21 @@ def spoiled_batches(s: Script) -> None:
     ):
         send(s, batch(b"one", b"two", **spoiled))
     s.ask("ListOffsets", topics=[{"name": "~t", "partitions": [{"partition_index": 0, "timestamp": -1}]}])
+
+
+@scenario("Produce", since=3)
+def codecs_that_are_not_true(s: Script) -> None:
+    s.topic("~t")
+    for attributes in (1, 5, 7):
+        send(s, batch(b"one", b"two", attributes=attributes))
+
+
+@scenario("Produce", since=3)
+def stamped_by_the_producer(s: Script) -> None:
+    s.topic("~t")
+    send(s, batch(b"one", b"two", attributes=8))
+    s.topic("~stamped", message_timestamp_type="LogAppendTime")
+    send(s, batch(b"one", b"two", attributes=8), topic="~stamped")
 
 
 @scenario("Produce", since=3)
@@ -168,7 +179,6 @@ def times(s: Script) -> None:
     s.topic("~stamped", message_timestamp_type="LogAppendTime")
     send(s, batch(b"stamped"), topic="~stamped")
     send(s, batch(b"far", timestamps=[FUTURE_MS]), topic="~stamped")
-    send(s, batch(b"bit", attributes=8), topic="~stamped")
     s.topic("~recent", message_timestamp_before_max_ms="1000")
     send(s, batch(b"old", b"old"), topic="~recent")
     send(s, batch(b"none", timestamps=[-1]), topic="~recent")
@@ -231,9 +241,15 @@ def sequences_that_wrap(s: Script) -> None:
 @scenario("Produce", since=3)
 def half_idempotent(s: Script) -> None:
     s.topic("~t")
-    for producer_id, epoch, sequence in ((77_002, 0, -1), (77_002, -1, 0), (-1, 0, 0), (-1, -1, 0), (77_002, 0, -5)):
+    for producer_id, epoch, sequence in ((77_002, 0, -1), (-1, 0, 0), (-1, -1, 0), (77_002, 0, -5)):
         send(s, batch(b"v", producer_id=producer_id, epoch=epoch, sequence=sequence))
     send(s, batch(b"v", producer_id=77_003, epoch=32_767, sequence=0))
+
+
+@scenario("Produce", since=3)
+def no_producer(s: Script) -> None:
+    s.topic("~t")
+    send(s, batch(b"v", producer_id=77_002, epoch=-1, sequence=0))
     send(s, batch(b"v", transactional=True))
     send(s, batch(b"v", producer_id=77_004, epoch=0, sequence=-1, transactional=True))
 
