@@ -11,7 +11,7 @@ TESTS = Path(__file__).resolve().parent.parent
 FOLDER = TESTS / "behaviours"
 ROW = re.compile(r"\| (?P<number>\d+) \| (?P<text>[^|]+) \| (?P<tests>[^|]+) \|")
 
-EXPECTED = frozenset({*range(1, 93), *range(96, 101), 115, *range(118, 121), *range(130, 140)})
+EXPECTED = frozenset({*range(1, 93), *range(96, 101), 115, *range(118, 121), *range(130, 141)})
 """The numbers that have to be there. Gaps are behaviours of parts that are not built yet."""
 
 
