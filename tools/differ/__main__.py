@@ -14,7 +14,7 @@ from tools.differ.brokers import chronik, kafka
 from tools.differ.compare import Comparison, compare
 from tools.differ.known import KNOWN
 from tools.differ.masks import MASKS, Kind
-from tools.differ.recording import Played, save
+from tools.differ.recording import Played, save, save_served
 from tools.differ.runner import Broker, Play
 from tools.differ.scenarios import scenarios
 from tools.differ.script import Scenario
@@ -67,6 +67,7 @@ def run(one: Broker, other: Broker, options: argparse.Namespace) -> int:
     if options.record:
         for name, recorded in played.items():
             save(name, recorded)
+        save_served(theirs)
     found = [difference for comparison in comparisons for difference in comparison.differences]
     unexplained = [difference for difference in found if difference.known is None]
     for paragraph in report.differences(found if options.known else unexplained):

@@ -108,12 +108,12 @@ def kafka(folder: Path) -> Iterator[Kafka]:
 
 @contextmanager
 def chronik(folder: Path) -> Iterator[Broker]:
-    """A chronik on a fresh directory, ended with the block. Error lines in its log are printed."""
+    """A chronik on a fresh directory, ended with the block. AssertionError when its log has an error line."""
     process = BrokerProcess(folder / "chronik", args=CHRONIK_OPTIONS)
     try:
         process.start()
         yield Broker("chronik", process.host, process.port)
     finally:
         process.close()
-        for line in process.unexpected_errors():
-            print(f"chronik's log: {line}")
+    if errors := process.unexpected_errors():
+        raise AssertionError("\n".join(["error lines in chronik's log:", *errors, process.log_tail()]))

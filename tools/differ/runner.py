@@ -185,6 +185,8 @@ class Play:
                 return value.replace("~", self.prefix)
             case {"batch": spec}:
                 return made(self._resolved(spec))
+            case {"text": text, "times": times}:
+                return text * times
             case {"subscription": topics}:
                 return codec.subscription(self._resolved(topics))
             case {"batches": specs}:

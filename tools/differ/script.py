@@ -160,6 +160,11 @@ class _Written:
 _WRITTEN: dict[str, list[_Written]] = {}
 
 
+def repeated(text: str, times: int) -> dict[str, Any]:
+    """A long text that is written in a few characters."""
+    return {"text": text, "times": times}
+
+
 def scenario(api: str, *, since: int = 0, until: int = 1000) -> Callable[[Author], Author]:
     """Declares a function that writes a scenario for each version of an API from `since` to `until`."""
 

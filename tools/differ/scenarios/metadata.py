@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.differ.runner import UNKNOWN
-from tools.differ.script import Script, scenario
+from tools.differ.script import Script, repeated, scenario
 
 
 def metadata(s: Script, *topics: dict[str, Any], create: bool = False, **fields: Any) -> None:
@@ -125,7 +125,7 @@ def nonsense(s: Script) -> None:
 def versions(s: Script) -> None:
     software = {"client_software_name": "differ", "client_software_version": "1.0"}
     s.ask("ApiVersions", software)
-    for name in ("", "-x", "x-", "x y", "x" * 300, "librdkafka", "a.b-c"):
+    for name in ("", "-x", "x-", "x y", repeated("x", 300), "librdkafka", "a.b-c"):
         s.ask("ApiVersions", client_software_name=name, client_software_version="1.0")
     for version in ("", "1 0", "-1", "2.15.0-RC1"):
         s.ask("ApiVersions", client_software_name="differ", client_software_version=version)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.differ.runner import UNKNOWN
 from tools.differ.scenarios.groups import A, alone, beat, enter, joining, leave, synced
-from tools.differ.script import Script, scenario
+from tools.differ.script import Script, repeated, scenario
 
 
 def of(topic: str, *partitions: dict[str, Any]) -> dict[str, Any]:
@@ -47,14 +47,14 @@ def without_members(s: Script) -> None:
         commit(s, of("~t", {"committed_offset": offset}))
         fetch(s, ("~t", [0]))
     for length in (0, 4096, 4097):
-        commit(s, of("~t", {"committed_metadata": "x" * length}))
-    commit(s, of("~t", {"committed_metadata": "x" * 5000}, {"partition_index": 1, "committed_offset": 9}))
+        commit(s, of("~t", {"committed_metadata": repeated("x", length)}))
+    commit(s, of("~t", {"committed_metadata": repeated("x", 5000)}, {"partition_index": 1, "committed_offset": 9}))
     fetch(s, ("~t", [1]))
-    commit(s, of("~t", {"committed_metadata": "ü" * 3000}))
+    commit(s, of("~t", {"committed_metadata": repeated("ü", 3000)}))
     commit(s, of("~t", {}), group_id="")
     beat(s, "", -1, group_id="")
     s.ask("DeleteGroups", groups_names=[""])
-    commit(s, of("~t", {"commit_timestamp": 5}), retention_time=1_000_000)
+    commit(s, of("~t", {}), retention_time=1_000_000)
     commit(s)
     commit(s, of("~t"))
 

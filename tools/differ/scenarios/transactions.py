@@ -7,7 +7,7 @@ from typing import Any
 from tools.differ.batches import batch
 from tools.differ.runner import UNKNOWN
 from tools.differ.scenarios.groups import A, alone
-from tools.differ.script import Script, scenario
+from tools.differ.script import Script, repeated, scenario
 
 P = "$producer"
 Partitions = tuple[str, list[int]]
@@ -196,7 +196,7 @@ def committed_offsets(s: Script) -> None:
     s.ask("OffsetFetch", wanted, require_stable=True)
     commit_offsets(s, 6, partition=7)
     commit_offsets(s, 6, topic="~missing")
-    commit_offsets(s, 6, metadata="x" * 5000)
+    commit_offsets(s, 6, metadata=repeated("x", 5000))
     wrong: list[dict[str, Any]] = [
         {"producer_epoch": 1},
         {"producer_epoch": -1},
