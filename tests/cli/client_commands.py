@@ -72,8 +72,8 @@ class Commands:
             stderr=subprocess.PIPE,
             text=True,
         )
-        try:
-            with process:
+        with process:
+            try:
                 yield process
-        finally:
-            process.kill()
+            finally:
+                process.kill()

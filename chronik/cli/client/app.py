@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from chronik.cli.client.consume import consume
+from chronik.cli.client.group_reset import group_app
 from chronik.cli.client.produce import produce
 from chronik.cli.client.topic_change import topic_app
 
@@ -14,3 +15,4 @@ def add_client_commands(app: typer.Typer) -> None:
     app.add_typer(topic_app, name="topic")
     app.command()(produce)
     app.command()(consume)
+    app.add_typer(group_app, name="group")
