@@ -8,6 +8,7 @@ from chronik.cli.client.consume import consume
 from chronik.cli.client.group_reset import group_app
 from chronik.cli.client.produce import produce
 from chronik.cli.client.topic_change import topic_app
+from chronik.cli.client.txn import app as txn_app
 
 
 def add_client_commands(app: typer.Typer) -> None:
@@ -16,3 +17,4 @@ def add_client_commands(app: typer.Typer) -> None:
     app.command()(produce)
     app.command()(consume)
     app.add_typer(group_app, name="group")
+    app.add_typer(txn_app, name="txn")
