@@ -14,7 +14,9 @@ import typer
 from chronik import __version__
 from chronik.cli.backup import backup, reset, restore, verify
 from chronik.cli.client.app import add_client_commands
+from chronik.cli.client.arguments import OutputOption
 from chronik.cli.dump import dump
+from chronik.cli.output import Output
 from chronik.cli.run_options import OPTIONS, BadOption, Option
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
@@ -62,6 +64,13 @@ def run(**values: Any) -> None:
     raise typer.Exit(start(sys.argv[2:]))
 
 
+def config(**values: Any) -> None:
+    """Its options are those of `run`, and two more."""
+    from chronik.cli.config import config as show_config
+
+    show_config(values.pop("output"), values.pop("all"), values)
+
+
 def _parameter(option: Option) -> inspect.Parameter:
     """What typer needs to know to show and complete an option of `run`; its values are read by `run_options`."""
     declared = typer.Option(
@@ -82,7 +91,8 @@ app.command()(backup)
 app.command()(restore)
 app.command()(verify)
 app.command()(reset)
-vars(run)["__signature__"] = inspect.Signature([_parameter(option) for option in OPTIONS])
+_RUN_PARAMETERS = [_parameter(option) for option in OPTIONS]
+vars(run)["__signature__"] = inspect.Signature(_RUN_PARAMETERS)
 app.command(
     help="Start a broker in the foreground.\n\n"
     "An option can also be given in the environment (CHRONIK_DATA_DIR for --data-dir), or in the file of --config, "
@@ -90,3 +100,15 @@ app.command(
     "before the default. What is repeatable is taken whole from one of them; in the environment, commas stand between "
     "the values."
 )(run)
+_ALL = Annotated[bool, typer.Option("--all", help="Every setting that a file could have, by its Kafka name.")]
+vars(config)["__signature__"] = inspect.Signature(
+    [
+        *_RUN_PARAMETERS,
+        inspect.Parameter("all", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_ALL),
+        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=Output.TABLE, annotation=OutputOption),
+    ]
+)
+app.command(
+    help="Show the settings that chronik run would start with, and where each comes from: an option, the environment, "
+    "the file, or the default. Takes the options of run."
+)(config)

@@ -30,6 +30,8 @@ class ConfigFile(NamedTuple):
     """By their names: the name that the file has for an option, and its texts."""
     settings: BrokerSettings
     """All other settings in their places."""
+    texts: dict[str, str]
+    """The texts of those, by their names."""
 
 
 def read_config_file(path: Path, options: Sequence[Option]) -> ConfigFile:
@@ -45,7 +47,7 @@ def read_config_file(path: Path, options: Sequence[Option]) -> ConfigFile:
             value = texts.pop(name)
             found[option.name] = name, [item.strip() for item in value.split(",")] if option.repeatable else [value]
     try:
-        return ConfigFile(found, static_settings(texts))
+        return ConfigFile(found, static_settings(texts), texts)
     except UnknownSetting as error:
         raise BadOption(f"{path}: {error}{nearest(error.name, dict.fromkeys(setting_names()))}.") from None
     except KafkaError as error:

@@ -11,6 +11,7 @@ from the same table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,55 +72,86 @@ class Option(NamedTuple):
         return self.read is _boolean
 
 
-class _Given(NamedTuple):
-    """The texts of an option, and the name of the place that they come from."""
+class Source(Enum):
+    """The kind of place that a value comes from."""
 
+    OPTION = "option"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+class GivenTexts(NamedTuple):
+    """The texts of an option, and the place that they come from with its name."""
+
+    source: Source
     place: str
     texts: Sequence[str]
 
 
+class Given(NamedTuple):
+    """Everything that was given to `chronik run`, and its values, before it is known whether that is enough."""
+
+    texts: dict[str, GivenTexts]
+    """By the option's name."""
+    values: dict[str, list[Any]]
+    settings: BrokerSettings
+    """Of all options, and of everything else that the file says."""
+    file: Path | None
+    file_texts: Mapping[str, str]
+    """What the file says that is no option, by its Kafka name."""
+
+
 def run_options(arguments: Sequence[str], environment: Mapping[str, str]) -> RunOptions:
     """Read everything that was given to `chronik run`. BadOption for the first thing that is wrong."""
-    given = {name: _Given(f"--{name}", texts) for name, texts in _on_command_line(arguments).items()}
+    return _put_together(given_options(arguments, environment))
+
+
+def given_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Given:
+    """The same, where the data directory may be missing."""
+    given = {name: GivenTexts(Source.OPTION, f"--{name}", texts) for name, texts in _on_command_line(arguments).items()}
     for option in OPTIONS:
         text = environment.get(option.variable, "").strip()
         if text and option.name not in given:
             texts = text.replace(",", " ").split() if option.repeatable else [text]
-            given[option.name] = _Given(option.variable, texts)
-    base = BrokerSettings()
+            given[option.name] = GivenTexts(Source.ENVIRONMENT, option.variable, texts)
+    base, path = BrokerSettings(), None
+    file_texts: Mapping[str, str] = {}
     if "config" in given:
         from chronik.cli.config_file import read_config_file
 
         (path,) = _values(_BY_NAME["config"], given["config"])
         file = read_config_file(path, OPTIONS)
-        base = file.settings
+        base, file_texts = file.settings, file.texts
         for name, (name_in_file, texts) in file.options.items():
-            given.setdefault(name, _Given(f"{path}: {name_in_file}", texts))
-    return _put_together({name: _values(_BY_NAME[name], texts) for name, texts in given.items()}, base)
-
-
-def _put_together(values: Mapping[str, list[Any]], base: BrokerSettings) -> RunOptions:
-    if "data-dir" not in values:
-        raise BadOption("Say where the data is to be kept: --data-dir DIR, or CHRONIK_DATA_DIR.")
+            given.setdefault(name, GivenTexts(Source.FILE, f"{path}: {name_in_file}", texts))
+    values = {name: _values(_BY_NAME[name], texts) for name, texts in given.items()}
     changed: dict[str, Any] = {
         field: tuple(values[name]) if field == "listeners" else values[name][-1]
         for name, field in _SETTINGS.items()
         if name in values
     }
+    from dataclasses import replace
+
+    return Given(given, values, replace(base, **changed), path, file_texts)
+
+
+def _put_together(given: Given) -> RunOptions:
+    values = given.values
+    if "data-dir" not in values:
+        raise BadOption("Say where the data is to be kept: --data-dir DIR, or CHRONIK_DATA_DIR.")
     topics = tuple(values.get("topic", ()))
     names = [topic.name for topic in topics]
     for name in names:
         if names.count(name) > 1:
             raise BadOption(f"The topic {name} is asked for twice.")
-    from dataclasses import replace
-
     return RunOptions(
         data_dir=values["data-dir"][-1],
         topics=topics,
         ready_file=values.get("ready-file", [None])[-1],
         log_level=values.get("log-level", [_BY_NAME["log-level"].default])[-1],
         log_format=values.get("log-format", [_BY_NAME["log-format"].default])[-1],
-        settings=replace(base, **changed),
+        settings=given.settings,
     )
 
 
@@ -159,7 +191,7 @@ def nearest(name: str, known: Mapping[str, Any], prefix: str = "") -> str:
     return f"; did you mean {prefix}{close[0]}" if close else ""
 
 
-def _values(option: Option, given: _Given) -> list[Any]:
+def _values(option: Option, given: GivenTexts) -> list[Any]:
     values = []
     for text in given.texts:
         try:

@@ -13,7 +13,7 @@ from chronik.settings import BrokerSettings, StoreSettings
 _FIELDS = {
     field.name.replace("_", "."): field.name
     for field in fields(BrokerSettings)
-    if field.name not in ("listeners", "advertised", "durability", "topic_defaults", "store")
+    if field.name not in ("rack", "listeners", "advertised", "durability", "topic_defaults", "store")
 } | {"broker.rack": "rack"}
 """Kafka's name, or ours in Kafka's form -> the field of BrokerSettings."""
 
@@ -54,6 +54,20 @@ def static_settings(texts: Mapping[str, str]) -> BrokerSettings:
     settings = replace(BrokerSettings(), **changed)
     defaults = effective_settings(settings, broker_configs(settings, {}, static)).topic_defaults
     return replace(settings, topic_defaults=defaults, store=replace(settings.store, **store))
+
+
+def setting_texts(settings: BrokerSettings) -> dict[str, str | None]:
+    """The opposite of `static_settings`: every setting by its Kafka name, as a text; None where nothing is set."""
+    from chronik.configs.describe import describe_broker  # a start does without it
+
+    texts = {entry.name: entry.value for entry in describe_broker(broker_configs(settings, {}))}
+    for name, field in _FIELDS.items():
+        if name not in BROKER:
+            texts[name] = str(getattr(settings, field))
+    for name, field in _STORE_FIELDS.items():
+        texts[name] = str(getattr(settings.store, field))
+    known = set(setting_names())
+    return {name: text for name, text in texts.items() if name in known}
 
 
 def _size(name: str, text: str) -> int:
