@@ -15,6 +15,7 @@ from chronik import __version__
 from chronik.cli.backup import backup, reset, restore, verify
 from chronik.cli.client.app import add_client_commands
 from chronik.cli.client.arguments import OutputOption
+from chronik.cli.completion_script import completion_command
 from chronik.cli.dump import dump
 from chronik.cli.output import Output
 from chronik.cli.run_options import OPTIONS, BadOption, Option
@@ -79,6 +80,9 @@ def _parameter(option: Option) -> inspect.Parameter:
         metavar=option.metavar or None,
         show_default=option.default or False,
     )
+    words = option.metavar.split("|")
+    if len(words) > 1:
+        declared.autocompletion = lambda incomplete: [word for word in words if word.startswith(incomplete)]
     kind: Any = bool | None if option.is_flag else list[str] | None if option.repeatable else str | None
     name = option.name.replace("-", "_")
     annotation = Annotated[kind, declared]
@@ -112,3 +116,4 @@ app.command(
     help="Show the settings that chronik run would start with, and where each comes from: an option, the environment, "
     "the file, or the default. Takes the options of run."
 )(config)
+app.command("completion")(completion_command(lambda: app(prog_name="chronik", standalone_mode=False)))
