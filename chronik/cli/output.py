@@ -14,6 +14,11 @@ from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple, assert_never
 
+_WHOLE_WIDTH = len("2026-01-31T12:00:00.000Z")
+"""Cells of this width are not folded where there is a wider one."""
+_FOLDED_WIDTH = 12
+"""What a wider one is folded to at the least."""
+
 _TABLE_ROWS = 500
 """Rows of which a table's widths are made; more rows follow as another table without a head, so that memory has a
 bound."""
@@ -103,12 +108,20 @@ def _write_folded(columns: Sequence[str], lines: list[Sequence[Any]], *, with_he
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=with_head)
-    for name, is_number in zip(columns, _numeric_columns(columns, lines), strict=True):
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(_shown(value), style="dim" if value is None else "") for value in line))
-    Console(highlight=False).print(table)
+    shown = [[_shown(value) for value in line] for line in lines]
+    widths = [max(len(name), *(len(line[at]) for line in shown)) for at, name in enumerate(columns)]
+    # Times and numbers stay whole as long as what is longer can be folded instead.
+    least = [width if width <= _WHOLE_WIDTH else _FOLDED_WIDTH for width in widths]
+    spared = sum(least) + len(least) <= console.width
+    for name, width, is_number in zip(columns, widths, _numeric_columns(columns, lines), strict=True):
+        whole = spared and width <= _WHOLE_WIDTH
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=whole)
+    for line, texts in zip(lines, shown, strict=True):
+        cells = zip(line, texts, strict=True)
+        table.add_row(*(Text(text, style="dim" if value is None else "") for value, text in cells))
+    console.print(table)
 
 
 def _numeric_columns(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> list[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 from chronik.cli.format_string import FormattedRecord
 from chronik.cli.output import Row, moment, printable
 
-RECORD_COLUMNS = ("TOPIC", "PARTITION", "OFFSET", "TIME", "KEY", "VALUE", "HEADERS")
+RECORD_COLUMNS = ("TOPIC", "PARTITION", "OFFSET", "TIME", "KEY", "HEADERS", "VALUE")
 
 
 def record_row(record: FormattedRecord) -> Row:
@@ -26,7 +26,7 @@ def record_row(record: FormattedRecord) -> Row:
         "value": value,
         "headers": [{"key": name, "value": data} for name, data in headers],
     }
-    return Row(facts, [(topic, partition, offset, moment(time_ms), key, value, shown)])
+    return Row(facts, [(topic, partition, offset, moment(time_ms), key, shown, value)])
 
 
 def json_lines(records: Iterable[FormattedRecord]) -> bytes:

@@ -86,7 +86,7 @@ def test_the_forms(filled: Commands, module_broker: BrokerProcess) -> None:
     ranged = ("consume", "t", "-p", "1", "-o", "3..4")
     assert filled.ok(*ranged, "-f", r"%t[%p]@%o %T %k=%s %% %S\n") == f"t[1]@3 {time_of(3)} k3=1-3 % 3\n"
     assert filled.table(*ranged, "--output", "table")[0] == [
-        *("TOPIC", "PARTITION", "OFFSET", "TIME", "KEY", "VALUE", "HEADERS")
+        *("TOPIC", "PARTITION", "OFFSET", "TIME", "KEY", "HEADERS", "VALUE")
     ]
     shown = filled.table(*ranged, "--output", "table")[1]
     assert (shown[:3], shown[4:]) == (["t", "1", "3"], ["k3", "1-3"])
