@@ -14,7 +14,7 @@ import typer
 
 from chronik.cli.client.arguments import OutputOption, TopicArgument
 from chronik.cli.client.command import client_command
-from chronik.cli.client.connection import Connection, producer
+from chronik.cli.client.connection import Connection, drop, producer
 from chronik.cli.client.positions import Kind, Position
 from chronik.cli.client.problems import ClientProblem
 from chronik.cli.client.produce import Acks, Codec
@@ -71,7 +71,10 @@ def perf_produce(
         with progress(f"produce {topic}", count) as advance:
             load.run(count, rate, advance)
     finally:
-        client.close(timeout=0 if load.is_cut_off else to.timeout_s)
+        if load.is_cut_off:
+            drop(client)
+        else:
+            client.close(timeout=to.timeout_s)
         _report(load.measured(), output)
 
 

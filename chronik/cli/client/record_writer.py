@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from chronik.cli.client.connection import Connection, admin, producer
+from chronik.cli.client.connection import Connection, admin, drop, producer
 from chronik.cli.client.problems import ClientProblem, refusal
 from chronik.cli.client.record_input import InputRecord
 
@@ -117,7 +117,10 @@ class RecordWriter:
 
     def close(self) -> None:
         """Give up what waits still."""
-        self._producer.close(timeout=0 if self._waiting else self._to.timeout_s)
+        if self._waiting:
+            drop(self._producer)
+        else:
+            self._producer.close(timeout=self._to.timeout_s)
 
     def _take(self) -> None:
         from kafka.errors import BrokerResponseError, KafkaError
