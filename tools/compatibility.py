@@ -1,6 +1,6 @@
 """Write docs/compatibility.md, the table of the APIs that are served, from the handlers.
 
-    python -m tools.compatibility [--check]
+python -m tools.compatibility [--check]
 """
 
 from __future__ import annotations
