@@ -7,14 +7,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help run test lint check format bench clients differ clean
+.PHONY: help run test lint check docs format bench clients differ clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      start a broker with its data in ./data (more options: ARGS="...")'
 	@echo 'make test     run the tests (a part of them: TESTS=tests/wire ARGS="-k header")'
-	@echo 'make check    what CI runs: formatting, lint, types, tests'
+	@echo 'make check    what CI runs: formatting, lint, types, documentation, tests'
 	@echo 'make lint     the quick part of it: formatting, lint, types'
+	@echo 'make docs     build the documentation into ./site; a broken link is an error'
 	@echo 'make format   let ruff format and fix the code'
 	@echo 'make clients  install the real clients that the tests in tests/clients can drive (into .clients)'
 	@echo 'make bench    run the benchmarks of tools/bench'
@@ -36,6 +37,10 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.installed $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 run: $(VENV)/.installed
 	$(BIN)/chronik run --data-dir ./data $(ARGS)
 
@@ -47,8 +52,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint
+check: lint docs
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
@@ -64,5 +72,5 @@ clients: $(VENV)/.installed-dev
 	bash tools/clients/install.sh $(ARGS)
 
 clean:
-	rm -rf $(VENV) .clients .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .clients .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	find chronik migrations tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
