@@ -16,7 +16,7 @@ from chronik.terms import NO_OFFSET
 from chronik.wire.consumer_protocol import decode_assignment
 from chronik.wire.primitives import MalformedFrame
 
-TOPIC_COLUMNS = ("TOPIC", "PARTITION", "START", "STABLE", "END", "BYTES", "SEGMENTS", "NEWEST", "LOG", "CONFIGS")
+TOPIC_COLUMNS = ("TOPIC", "PARTITION", "START", "STABLE", "END", "BYTES", "SEGMENTS", "NEWEST", "LOG")
 GROUP_COLUMNS = ("GROUP", "MEMBERS", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER", "CLIENT", "HOST")
 PRODUCER_COLUMNS = ("TOPIC", "PARTITION", "PRODUCER", "EPOCH", "SEQUENCE", "LAST OFFSET", "OPEN SINCE", "LAST WRITE")
 CONFIG_COLUMNS = ("OF", "NAME", "CONFIG", "VALUE")
@@ -54,10 +54,9 @@ def _topic_row(topic: TopicImage, parts: list[PartitionLog]) -> Row:
         "configs": topic.configs,
         "partitions": partitions,
     }
-    configs = ",".join(f"{name}={value}" for name, value in sorted(topic.configs.items()))
     names = ("partition", "log_start_offset", "last_stable_offset", "log_end_offset", "size_bytes", "segments")
     lines = [
-        (topic.name, *(found[name] for name in names), moment(found["max_timestamp"]), found["log"], configs)
+        (topic.name, *(found[name] for name in names), moment(found["max_timestamp"]), found["log"])
         for found in partitions
     ]
     return Row(facts, lines)

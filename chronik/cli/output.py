@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple, assert_never
 
 _WHOLE_WIDTH = len("2026-01-31T12:00:00.000Z")
-"""Cells of this width are not folded where there is a wider one."""
+"""Cells of this width are not folded."""
 _FOLDED_WIDTH = 12
 """What a wider one is folded to at the least."""
 
@@ -111,12 +111,14 @@ def _write_folded(columns: Sequence[str], lines: list[Sequence[Any]], *, with_he
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=with_head)
     shown = [[_shown(value) for value in line] for line in lines]
-    widths = [max(len(name), *(len(line[at]) for line in shown)) for at, name in enumerate(columns)]
-    # Times and numbers stay whole as long as what is longer can be folded instead.
+    widths = [max([len(name), *(len(line[at]) for line in shown)]) for at, name in enumerate(columns)]
+    # Times, numbers and names of columns stay whole; where that leaves no room the terminal breaks the lines.
     least = [width if width <= _WHOLE_WIDTH else _FOLDED_WIDTH for width in widths]
-    spared = sum(least) + len(least) <= console.width
+    if sum(least) + 2 * (len(least) - 1) > console.width:
+        _write_plain(columns, lines, with_head=with_head)
+        return
     for name, width, is_number in zip(columns, widths, _numeric_columns(columns, lines), strict=True):
-        whole = spared and width <= _WHOLE_WIDTH
+        whole = width <= _WHOLE_WIDTH
         table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=whole)
     for line, texts in zip(lines, shown, strict=True):
         cells = zip(line, texts, strict=True)

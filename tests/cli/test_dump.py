@@ -176,6 +176,29 @@ def test_on_a_terminal_long_cells_are_folded(
     ]
 
 
+def test_on_a_terminal_that_is_too_narrow_nothing_is_folded(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The terminal breaks the lines, which is easier to read than words in pieces."""
+    from chronik.cli import output
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "16")
+    monkeypatch.setenv("LINES", "20")
+    output.write_table(output.View(("NUMBER", "VALUE"), [output.Row({}, [(1, "v" * 30)])]))
+    assert capsysbinary.readouterr().out.decode().splitlines() == ["NUMBER  VALUE", f"     1  {'v' * 30}"]
+
+
+def test_on_a_terminal_an_empty_table_is_its_head(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from chronik.cli import output
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    output.write_table(output.View(("N", "VALUE"), []))
+    assert ANSI.sub("", capsys.readouterr().out).split() == ["N", "VALUE"]
+
+
 def test_nothing_that_a_record_holds_reaches_the_terminal() -> None:
     from chronik.cli.output import printable
 

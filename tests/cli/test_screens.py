@@ -65,6 +65,11 @@ def test_topic_describe(screen: Terminal) -> None:
     check("topic-describe", masked(screen.finished()))
 
 
+def test_nothing_to_list(screen: Terminal) -> None:
+    screen.show("chronik", "txn", "list")
+    check("txn-list-empty", masked(screen.finished()))
+
+
 def test_group_describe(screen: Terminal, filled: Commands) -> None:
     with filled.running("consume", "orders", "-g", "packers") as member:
         wait_until(lambda: is_stable(filled, "packers"), 30, "the member has not joined and committed")
