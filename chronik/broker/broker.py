@@ -123,6 +123,11 @@ class Broker:
         self.groups.topic_deleted(topic_id)
         self.transactions.topic_deleted(topic_id)
 
+    def listens_on(self, listeners: tuple[tuple[str, int], ...]) -> None:
+        """Where it really listens: the ports that the system picked where the settings say 0."""
+        self.configs.listens_on(listeners)
+        self.settings = self.configs.settings
+
     async def alter_configs(self, scope: str, alter: Alter) -> None:
         """Alter the dynamic broker configs of a scope, and let everybody follow them. Errors as of `DynamicConfigs`."""
         await self.configs.alter_broker(scope, alter)

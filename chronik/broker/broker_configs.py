@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from chronik.changes import BrokerConfigsSet, Change, GroupConfigsSet
 from chronik.configs.layers import BrokerConfigs, broker_configs, effective_settings
@@ -25,6 +26,7 @@ class DynamicConfigs:
 
     def __init__(self, settings: BrokerSettings, catalog: Catalog, static: Mapping[str, str]) -> None:
         self._started_with = settings
+        self._static = static
         self._catalog = catalog
         self._lock = asyncio.Lock()
         self._groups = {group_id: dict(configs) for group_id, configs in catalog.image.group_configs.items()}
@@ -44,6 +46,13 @@ class DynamicConfigs:
     def group(self, group_id: str) -> Mapping[str, str]:
         """What a group overrides."""
         return self._groups.get(group_id, {})
+
+    def listens_on(self, listeners: tuple[tuple[str, int], ...]) -> None:
+        """Describe these listeners from now on."""
+        if listeners != self._started_with.listeners:
+            self._started_with = replace(self._started_with, listeners=listeners)
+            told = broker_configs(self._started_with, {}, self._static)
+            self.broker = replace(self.broker, static=told.static)
 
     async def alter_broker(self, scope: str, alter: Alter) -> None:
         """Replace the overrides of a scope: CLUSTER, or this node's id as text."""

@@ -73,6 +73,8 @@ class Broker:
         self._engine: Engine | None = None
         self._server: Server | None = None
         self._addresses: tuple[tuple[str, int], ...] = ()
+        self._listeners: tuple[tuple[str, int], ...] = ()
+        """Its settings, with the ports of the first start."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._faults = Faults(self._on_loop)
 
@@ -107,8 +109,8 @@ class Broker:
             return
         self._loop = asyncio.get_running_loop()
         settings = self._settings
-        if self._addresses:
-            settings = replace(settings, listeners=self._addresses)
+        if self._listeners:
+            settings = replace(settings, listeners=self._listeners)
         engine = await Engine.open(
             self._directory(), settings, subscribed_topics, synchronous="FULL" if self._data_dir is not None else "OFF"
         )
@@ -120,6 +122,7 @@ class Broker:
             await engine.close()
             raise
         self._engine, self._server, self._addresses = engine, server, tuple(server.addresses)
+        self._listeners = engine.settings.listeners
         self._faults.install(server)
         engine.catalog.warm()
 

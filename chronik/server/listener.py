@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 from chronik.api import HANDLERS, Handler
 from chronik.broker.broker import Broker
@@ -15,6 +17,9 @@ READ_BUFFER_BYTES = 256 * 1024
 _DRAIN_S = 2.0
 _TICKS = 20
 """Turns of the loop in which an answer leaves that does not wait for anything any more."""
+
+_PORT_TRIES = 20
+"""Ports that are tried until one is free at all addresses of a name."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +46,14 @@ class Server:
         """Listen on every address of the settings. OSError when one cannot be had; then none is kept."""
         try:
             for host, port in self.broker.settings.listeners:
-                server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=1024)
-                self._servers.append(server)
-                bound = server.sockets[0].getsockname()
+                servers = await bind(await _addresses_of(host), port, lambda: Connection(self))
+                self._servers += servers
+                bound = servers[0].sockets[0].getsockname()
                 self.addresses.append((str(bound[0]), int(bound[1])))
         except BaseException:
             await self.stop()
             raise
+        self._tell_ports()
         self._schedule_sweep()
 
     async def stop(self) -> None:
@@ -112,9 +118,16 @@ class Server:
     def serve(self, broker: Broker) -> None:
         """Let all connections ask this broker."""
         self.broker = broker
+        self._tell_ports()
         self.is_held = False
         for connection in tuple(self._connections):
             connection.go_on(broker)
+
+    def _tell_ports(self) -> None:
+        """Let the broker know the ports that the system picked."""
+        wanted = self.broker.settings.listeners
+        ports = [port for _, port in self.addresses]
+        self.broker.listens_on(tuple((host, port) for (host, _), port in zip(wanted, ports, strict=True)))
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False when there are too many."""
@@ -154,3 +167,30 @@ class Server:
             if connection.used_at < oldest:
                 connection.close_idle()
         self._schedule_sweep()
+
+
+async def bind(hosts: Sequence[str], port: int, protocol: Callable[[], asyncio.BaseProtocol]) -> list[asyncio.Server]:
+    """Listen on one port at each of these hosts; port 0 picks one that is free at all of them. OSError when it cannot
+    be had; then nothing is kept."""
+    loop = asyncio.get_running_loop()
+    if port or len(hosts) == 1:
+        return [await loop.create_server(protocol, hosts, port, backlog=1024)]
+    for left in reversed(range(_PORT_TRIES)):
+        first = await loop.create_server(protocol, hosts[0], 0, backlog=1024)
+        picked = int(first.sockets[0].getsockname()[1])
+        try:
+            return [first, await loop.create_server(protocol, hosts[1:], picked, backlog=1024)]
+        except OSError as error:
+            first.close()
+            if error.errno != errno.EADDRINUSE or not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _addresses_of(host: str) -> list[str]:
+    """All addresses of a name; an address is its own."""
+    if ":" in host or not any(character.isalpha() for character in host):
+        return [host]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
