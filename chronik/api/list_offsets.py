@@ -69,15 +69,22 @@ async def _answer(
     try:
         if repeated:
             raise KafkaError(ErrorCode.INVALID_REQUEST, "the partition is named twice")
+        _check_timestamp(asked.timestamp, context.version)
         topic, log = _locate(context.broker, name, asked)
         if context.version == 0:
             response.old_style_offsets = await _segments(context.broker, log, asked)
         else:
-            found = await _find(context, topic, log, asked.timestamp, isolation)
+            found = await _find(context.broker, topic, log, asked.timestamp, isolation)
             response.offset, response.timestamp, response.leader_epoch = found
     except KafkaError as error:
         response.error_code = error.code
     return response
+
+
+def _check_timestamp(timestamp: int, version: int) -> None:
+    """Refuse a special timestamp that the version does not know, before anything is asked of the partition."""
+    if timestamp < 0 < version < _SINCE.get(timestamp, version + 1):
+        raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, f"timestamp {timestamp} means nothing here")
 
 
 def _locate(broker: Broker, name: str, asked: ListOffsetsPartition) -> tuple[Topic, LogId]:
@@ -92,10 +99,8 @@ def _locate(broker: Broker, name: str, asked: ListOffsetsPartition) -> tuple[Top
     return topic, log
 
 
-async def _find(context: RequestContext, topic: Topic, log: LogId, timestamp: int, isolation: IsolationLevel) -> _Found:
-    store = context.broker.store
-    if timestamp < 0 and context.version < _SINCE.get(timestamp, context.version + 1):
-        raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, f"timestamp {timestamp} means nothing here")
+async def _find(broker: Broker, topic: Topic, log: LogId, timestamp: int, isolation: IsolationLevel) -> _Found:
+    store = broker.store
     bounds = store.bounds(log)
     match timestamp:
         case -1:

@@ -3,110 +3,185 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import random
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.differ import report
+from tools.differ import random_world, report
 from tools.differ.brokers import chronik, kafka
 from tools.differ.compare import Comparison, compare
-from tools.differ.known import KNOWN
-from tools.differ.masks import MASKS, Kind
+from tools.differ.known import KNOWN, plain_path
+from tools.differ.masks import MASKS
+from tools.differ.parking import ParkingPlay
 from tools.differ.recording import Played, save, save_served
 from tools.differ.runner import Broker, Play
 from tools.differ.scenarios import scenarios
-from tools.differ.script import Scenario
-from tools.differ.served import served, shared
+from tools.differ.script import Scenario, Step
+from tools.differ.served import REFUSED, Served, served, shared
+from tools.differ.shrink import shrunk
 
 
 def main() -> int:
     """Compare, report, and say by the exit code whether everything is explained."""
     options = arguments()
-    with (
-        tempfile.TemporaryDirectory(prefix="differ-") as folder,
-        kafka(Path(folder)) as one,
-        chronik(Path(folder)) as other,
-    ):
-        return run(one, other, options)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="differ-") as folder,
+            kafka(Path(folder)) as one,
+            chronik(Path(folder)) as other,
+        ):
+            return Differ(one, other, options).run()
+    except AssertionError as problem:
+        print(problem)
+        return 1
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.differ", description=__doc__)
-    parser.add_argument("--api", action="append", default=[], help="only this API (repeatable)")
+    parser = argparse.ArgumentParser(prog="python -m tools.differ", description="Kafka and chronik, asked the same.")
+    parser.add_argument("--api", action="append", default=[], help="only scenarios of this API (repeatable)")
     parser.add_argument("--version", type=int, action="append", default=[], help="only this version (repeatable)")
     parser.add_argument("--scenario", action="append", default=[], help="only the scenario of this name (repeatable)")
+    parser.add_argument("--random", type=int, default=30, metavar="N", help="random sequences (default 30)")
+    parser.add_argument("--length", type=int, default=40, metavar="N", help="steps of a random sequence (default 40)")
+    parser.add_argument("--seed", type=int, help="of the first random sequence; the next have the seeds after it")
     parser.add_argument("--record", action="store_true", help="keep Kafka's replies for the tests, whole APIs only")
-    parser.add_argument("--verbose", action="store_true", help="say on stderr what is being played")
     parser.add_argument("--known", action="store_true", help="show the explained differences too")
+    parser.add_argument("--verbose", action="store_true", help="say on stderr what is being played")
     options = parser.parse_args()
     if options.record and (options.version or options.scenario):
         parser.error("--record is for whole APIs")
     return options
 
 
-def run(one: Broker, other: Broker, options: argparse.Namespace) -> int:
-    theirs, ours = served(one), served(other)
-    wanted = [
-        scenario
-        for api, versions in shared(theirs, ours).items()
+class Differ:
+    """One run against two brokers."""
+
+    def __init__(self, one: Broker, other: Broker, options: argparse.Namespace) -> None:
+        self.one = one
+        self.other = other
+        self.options = options
+        self.theirs, self.ours = served(one), served(other)
+        self.began = time.monotonic()
+
+    def run(self) -> int:
+        comparisons = list(self.compared_scenarios())
+        print(report.table(comparisons, self.theirs, self.ours), end="\n\n")
+        print(f"{report.summary(comparisons)}; {self.seconds()}")
+        sequences = [] if self.is_partial else list(self.compared_sequences())
+        print(f"{report.summary(sequences)}; {self.seconds()}")
+        complaints = [] if self.is_partial else [*uncovered(comparisons, self.theirs, self.ours), *unused(comparisons)]
+        for complaint in complaints:
+            print(complaint)
+        found = [difference for one in (*comparisons, *sequences) for difference in one.differences]
+        unexplained = [difference for difference in found if difference.known is None]
+        for paragraph in report.differences(found if self.options.known else unexplained):
+            print(f"\n{paragraph}")
+        return 1 if unexplained or complaints else 0
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.options.api or self.options.version or self.options.scenario)
+
+    def seconds(self) -> str:
+        return f"{time.monotonic() - self.began:.0f} s"
+
+    def say(self, text: object) -> None:
+        if self.options.verbose:
+            print(f"{time.monotonic() - self.began:6.1f} s  {text}", file=sys.stderr)
+
+    # Scenarios
+
+    def compared_scenarios(self) -> Iterator[Comparison]:
+        """Every scenario that is wanted, on both; what is recorded is recorded at the end."""
+        played: dict[str, list[Played]] = defaultdict(list)
+        for scenario in self.wanted():
+            self.say(scenario)
+            outcomes = Play(self.one, scenario).run()
+            played[scenario.api].append((scenario, [outcome.compared for outcome in outcomes]))
+            yield compare(scenario, outcomes, Play(self.other, scenario).run())
+        if self.options.record:
+            for name, recorded in played.items():
+                save(name, recorded)
+            save_served(self.theirs)
+
+    def wanted(self) -> Iterator[Scenario]:
+        options = self.options
+        for api, versions in shared(self.theirs, self.ours).items():
+            if options.api and api not in options.api:
+                continue
+            for version in versions:
+                if options.version and version not in options.version:
+                    continue
+                yield from (
+                    scenario
+                    for scenario in scenarios(api, version)
+                    if not options.scenario or scenario.name in options.scenario
+                )
+
+    # Random sequences
+
+    def compared_sequences(self) -> Iterator[Comparison]:
+        """Random sequences on both. One that differs is told with its seed, and made as short as it can be."""
+        first = random.randrange(1 << 30) if self.options.seed is None else self.options.seed
+        versions = shared(self.theirs, self.ours)
+        print(f"random sequences: --seed {first} --random {self.options.random} --length {self.options.length}")
+        for seed in range(first, first + self.options.random):
+            sequence = random_world.sequence(seed, versions, self.options.length)
+            self.say(sequence)
+            comparison = self.compared_sequence(sequence)
+            yield self.shortest(comparison) if comparison.status == "different" else comparison
+
+    def compared_sequence(self, sequence: Scenario) -> Comparison:
+        return compare(sequence, ParkingPlay(self.one, sequence).run(), ParkingPlay(self.other, sequence).run())
+
+    def shortest(self, comparison: Comparison) -> Comparison:
+        """The comparison of the shortest sequence that differs in the same field of the same API; of the whole one, if
+        it does so no more."""
+        sequence, wanted = comparison.scenario, unexplained_fields(comparison)
+
+        def differs(steps: Sequence[Step]) -> bool:
+            return bool(
+                wanted & unexplained_fields(self.compared_sequence(dataclasses.replace(sequence, steps=tuple(steps))))
+            )
+
+        print(f"seed {sequence.version} differs; looking for the shortest sequence that does", flush=True)
+        return self.compared_sequence(dataclasses.replace(sequence, steps=tuple(shrunk(sequence.steps, differs))))
+
+
+def unexplained_fields(comparison: Comparison) -> set[tuple[str, str]]:
+    """The APIs and fields in which there are unexplained differences."""
+    return {
+        (comparison.scenario.steps[one.step].api, plain_path(one.path))
+        for one in comparison.differences
+        if one.known is None
+    }
+
+
+def uncovered(comparisons: Sequence[Comparison], theirs: Served, ours: Served) -> list[str]:
+    """Versions that both serve and no scenario asks for."""
+    covered = {(comparison.scenario.api, comparison.scenario.version) for comparison in comparisons}
+    return [
+        f"{api} {version} has no scenario"
+        for api, versions in ours.items()
         for version in versions
-        for scenario in scenarios(api, version)
-        if is_wanted(scenario, options)
+        if version in theirs.get(api, ()) and (api, version) not in covered | REFUSED
     ]
-    began = time.monotonic()
-    comparisons = []
-    played: dict[str, list[Played]] = defaultdict(list)
-    for scenario in wanted:
-        if options.verbose:
-            print(f"{time.monotonic() - began:6.1f} s  {scenario}", file=sys.stderr)
-        outcomes = Play(one, scenario).run()
-        played[scenario.api].append((scenario, [outcome.compared for outcome in outcomes]))
-        comparisons.append(compare(scenario, outcomes, Play(other, scenario).run()))
-    if options.record:
-        for name, recorded in played.items():
-            save(name, recorded)
-        save_served(theirs)
-    found = [difference for comparison in comparisons for difference in comparison.differences]
-    unexplained = [difference for difference in found if difference.known is None]
-    for paragraph in report.differences(found if options.known else unexplained):
-        print(paragraph, end="\n\n")
-    print(report.table(comparisons, theirs, ours), end="\n\n")
-    print(f"{report.summary(comparisons)}; {time.monotonic() - began:.0f} s")
-    complaints = [] if is_partial(options) else unused(comparisons)
-    for complaint in complaints:
-        print(complaint)
-    return 1 if unexplained or complaints else 0
 
 
-def is_partial(options: argparse.Namespace) -> bool:
-    return bool(options.api or options.version or options.scenario)
-
-
-def is_wanted(scenario: Scenario, options: argparse.Namespace) -> bool:
-    return (
-        (not options.api or scenario.api in options.api)
-        and (not options.version or scenario.version in options.version)
-        and (not options.scenario or scenario.name in options.scenario)
-    )
-
-
-def unused(comparisons: list[Comparison]) -> list[str]:
+def unused(comparisons: Sequence[Comparison]) -> list[str]:
     """What is declared and explains nothing."""
     masks = {mask for comparison in comparisons for mask in comparison.masks}
     reasons = {difference.known for comparison in comparisons for difference in comparison.differences}
+    needless = [mask for mask in MASKS if mask not in masks and not mask.is_needed_by_chance]
+    rare = [one for one in KNOWN if one not in reasons and not one.by_chance]
     return [
-        *(
-            f"the mask {mask.api} {mask.path} {mask.kind.value} is not needed"
-            for mask in MASKS
-            if mask not in masks and mask.kind is not Kind.ORDER  # by chance, an order can be the same
-        ),
-        *(
-            f"a known difference does not happen: {one.title} ({one.api} {one.path})"
-            for one in KNOWN
-            if one not in reasons
-        ),
+        *(f"the mask {mask.api} {mask.path} {mask.kind.value} is not needed" for mask in needless),
+        *(f"known, but does not happen: {one.title} ({one.api} {one.path})" for one in rare),
     ]
 
 

@@ -13,6 +13,10 @@ ABSENT = "(nothing)"
 """The value of a list's element that one side does not have, or of a field that says what it does by default."""
 
 
+SMALL_WORLD = "a small world"
+"""The name of random sequences."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A difference that is meant: in the field at `path` of an API's replies, or in what is below it. Lists are passed
@@ -30,6 +34,8 @@ class Known:
     since: int = 0
     until: int = 1000
     """Only in these versions of the API."""
+    by_chance: bool = False
+    """Whether a run can go by without it."""
 
 
 KNOWN = (
@@ -100,6 +106,15 @@ KNOWN = (
     Known("Batches that no producer sends", "Produce", "responses", "no producer"),
     Known("Fetch sessions whose topic is gone", "Fetch", "responses", "session over a new topic of the name"),
     Known("Groups that nobody is in", "DescribeGroups", "groups.group_state", kafka="Empty", chronik="Dead"),
+    Known("Groups that nobody is in", "ListGroups", "groups", SMALL_WORLD, by_chance=True),
+    *(
+        Known("Groups that nobody is in", api, path, SMALL_WORLD, chronik=chronik, by_chance=True)
+        for api, path, chronik in (
+            ("DeleteGroups", "results.error_code", "group_id_not_found"),
+            ("OffsetDelete", "error_code", "group_id_not_found"),
+            ("OffsetDelete", "topics", ABSENT),
+        )
+    ),
     Known("Static members that come back", "DescribeGroups", "groups.members.client_id", "static members"),
     Known("Static members that come back", "DescribeGroups", "groups.members.member_assignment", "static members"),
     Known("Static members that come back", "DescribeGroups", "groups.members.client_id", "a static member of two"),
@@ -111,7 +126,7 @@ def known(scenario: Scenario, api: str, version: int, path: str, kafka: Any, chr
     """The declared reason of a difference, if it has one. That chronik does not answer is never meant."""
     if not path and isinstance(chronik, str):
         return None
-    plain = ".".join(part for part in path.split(".") if not part.isdigit())
+    plain = plain_path(path)
     unnamed = re.sub(r"\[[^\]]*\]", "", plain)
     for one in KNOWN:
         if (
@@ -124,6 +139,11 @@ def known(scenario: Scenario, api: str, version: int, path: str, kafka: Any, chr
         ):
             return one
     return None
+
+
+def plain_path(path: str) -> str:
+    """A path without the numbers of lists' elements."""
+    return ".".join(part for part in path.split(".") if not part.isdigit())
 
 
 def _is_within(path: str, outer: str) -> bool:

@@ -45,6 +45,11 @@ class Mask:
     none: tuple[Any, ...] = (None, "", -1)
     """ID: values that say that there is none."""
 
+    @property
+    def is_needed_by_chance(self) -> bool:
+        """Whether two brokers can happen to agree: on an order, or on the room on a disk that they share."""
+        return self.kind is Kind.ORDER or self.path.endswith("usable_bytes")
+
 
 _ADDRESS = "each broker has its own port"
 _HASHED = "Kafka answers in the order of a hash map"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import socket
 import time
 from collections import deque
@@ -24,8 +25,10 @@ UNKNOWN: dict[str, Any] = {
     "member": "nobody",
     "producer": 987654321,
     "session": 987654321,
+    "generation": 99,
+    "epoch": 99,
 }
-"""What stands for an id, by the beginning of its name, when no reply has held it."""
+"""What stands for an id (or the like), by what its name begins with, when no reply has held it."""
 
 _prefixes = itertools.count()
 
@@ -53,7 +56,7 @@ class Connection:
         self.socket = socket.create_connection((host, port), timeout=REPLY_TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.expected: deque[int] = deque()
-        self._stream = self.socket.makefile("rb")
+        self._received = bytearray()
         self._next_id = 0
 
     def send(self, api: str, version: int, request: Message, client_id: str) -> None:
@@ -65,15 +68,24 @@ class Connection:
 
     def receive(self) -> bytes:
         """The next response frame. ConnectionError when the broker closes instead, TimeoutError when it is silent."""
-        size = self._stream.read(4)
-        frame = self._stream.read(int.from_bytes(size, "big")) if len(size) == 4 else b""
-        if not frame:
-            raise ConnectionError("closed")
-        return frame
+        return self._read(int.from_bytes(self._read(4), "big"))
+
+    def is_readable(self) -> bool:
+        """Whether a reply has begun to arrive, or the connection has ended."""
+        return bool(self._received) or bool(select.select([self.socket], [], [], 0)[0])
 
     def close(self) -> None:
-        self._stream.close()
         self.socket.close()
+
+    def _read(self, size: int) -> bytes:
+        while len(self._received) < size:
+            data = self.socket.recv(1 << 16)
+            if not data:
+                raise ConnectionError("closed")
+            self._received += data
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
 
 
 class Broker:
@@ -115,9 +127,12 @@ class Play:
         try:
             return [self._outcome(step) for step in self.scenario.steps]
         finally:
-            for connection in self.connections.values():
-                connection.close()
-            self._clean_up()
+            self._end()
+
+    def _end(self) -> None:
+        for connection in self.connections.values():
+            connection.close()
+        self._clean_up()
 
     def _outcome(self, step: Step) -> Outcome:
         deadline = time.monotonic() + UNTIL_TIMEOUT_S
@@ -126,7 +141,8 @@ class Play:
             if step.until is None or not isinstance(outcome.raw, dict):
                 return outcome
             path, value = step.until
-            if value_at(arranged(step.api, outcome.raw, self.names), path) == value:
+            found = value_at(arranged(step.api, outcome.raw, self.names), path)
+            if found == value or (isinstance(value, list) and found in value):
                 return outcome
             if time.monotonic() > deadline:
                 return Outcome(outcome.raw, f"{NEVER}{path} is {value!r} but {outcome.compared}")

@@ -63,7 +63,8 @@ class Step:
     is_answered: bool = True
     """Whether the reply is read in this step; otherwise in a later one, or never (acks=0)."""
     until: tuple[str, Any] | None = None
-    """Ask again and again until the reply has this value at this path: for what happens a moment later."""
+    """Ask again and again until the reply has this value (or one of these) at this path: for what happens a moment
+    later."""
     bind: dict[str, str] = field(default_factory=dict)
     """Names for ids in the reply: name -> path, elements by number (`topics.0.topic_id`)."""
 

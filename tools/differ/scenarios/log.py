@@ -66,6 +66,8 @@ def unknown_partitions(s: Script) -> None:
     offsets(s, {"partition_index": -1})
     offsets(s, {}, topic="~missing")
     offsets(s, {}, topic="")
+    for timestamp in (-3, -4, -7):
+        offsets(s, {"timestamp": timestamp}, topic="~missing")
     offsets(s)
     s.ask("ListOffsets", replica_id=-1, topics=[])
 
