@@ -65,6 +65,8 @@ class StoreSettings:
     """Appends that are ordered but not yet written; above it producers wait (back-pressure)."""
     cold_read_bytes: int = 64 * MIB
     """Bytes that reads from the disk may hold in memory at the same time."""
+    read_ahead_bytes: int = 16 * MIB
+    """What is read from the disk for consumers that have not asked for it yet, all together."""
     background_sync_ms: int = 200
     """How often writes that nobody waits for (acks 0 and 1) are fsynced; also the relaxed mode's whole durability."""
 

@@ -149,6 +149,92 @@ async def test_what_is_read_while_it_is_deleted_is_whole_or_out_of_range(records
             assert base_of(found.buffers[0]) == offset
 
 
+# Reading ahead: who reads in order gets the same as everybody
+
+
+async def part(
+    records: Records, log: LogId, offset: int, max_bytes: int, isolation: IsolationLevel = UNCOMMITTED
+) -> LogSlice:
+    """What one fetch gives."""
+    (found,) = await records.fetch([LogRead(log, offset, max_bytes)], isolation=isolation)
+    assert isinstance(found, LogSlice), found
+    return found
+
+
+async def read_in_order(records: Records, log: LogId, max_bytes: int, isolation: IsolationLevel) -> list[bytes]:
+    """As a consumer does, to the end that it may see."""
+    found: list[bytes] = []
+    offset = records.store.bounds(log).start
+    while buffers := (await part(records, log, offset, max_bytes, isolation)).buffers:
+        assert base_of(buffers[0]) == offset
+        found += buffers
+        offset = end_of(buffers[-1])
+    return found
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [100, 9000])
+async def test_consumers_that_read_in_order_side_by_side_get_everything_once(records: Records, size: int) -> None:
+    await records.append_all(A, [sized(size)] * 300)
+    await records.append_all(B, [sized(size)] * 300)
+    limits = (size // 2, size * 3, size * 3, size * 7 + 1)
+    reads = [read_in_order(records, log, limit, UNCOMMITTED) for log in (A, B) for limit in limits]
+    for found in await asyncio.gather(*reads):
+        assert [base_of(batch) for batch in found] == list(range(300))
+
+
+@pytest.mark.anyio
+async def test_what_was_read_ahead_is_cut_to_what_is_asked_for(records: Records) -> None:
+    await records.append_all(A, [sized(101)] * 200)
+    for offset in (0, 20, 40):  # from the second on it is a sequence
+        assert len((await part(records, A, offset, 2000)).buffers) == 20
+    assert len((await part(records, A, 60, 399)).buffers) == 3
+    assert len((await part(records, A, 63, 1)).buffers) == 1
+
+
+@pytest.mark.anyio
+async def test_what_was_read_ahead_waits_for_its_turn(records: Records) -> None:
+    """A batch that is too large for what is left of an answer comes in one where it is the first."""
+    await records.append_all(A, [sized(9000)] * 10)
+    await records.append_all(B, [sized(9000)] * 10)
+    for offset in range(4):
+        assert await sizes(records, [LogRead(A, offset, 100), LogRead(B, offset, 100)]) == [[9003], []]
+        assert await sizes(records, [LogRead(B, offset, 100), LogRead(A, offset + 1, 100)]) == [[9003], []]
+
+
+@pytest.mark.anyio
+async def test_what_was_read_ahead_and_then_deleted_is_out_of_range(records: Records) -> None:
+    await records.append_all(A, [sized(101)] * 200)
+    for offset in (0, 20, 40):
+        assert (await part(records, A, offset, 2000)).buffers
+    await records.store.delete_records(A, 100)
+    (found,) = await records.fetch([LogRead(A, 60, 2000)])
+    assert isinstance(found, KafkaError)
+    assert found.code is ErrorCode.OFFSET_OUT_OF_RANGE
+
+
+@pytest.mark.anyio
+async def test_a_committed_reader_gets_nothing_that_was_read_ahead_for_others(records: Records) -> None:
+    await records.append_all(A, [sized(500)] * 100)
+    opened = [sized(500, producer=(3, 0, number), is_transactional=True) for number in range(100)]
+    await records.append_all(A, opened)
+    committed, uncommitted = await asyncio.gather(
+        read_in_order(records, A, 5000, COMMITTED), read_in_order(records, A, 5000, UNCOMMITTED)
+    )
+    assert (len(committed), len(uncommitted)) == (100, 200)
+
+
+@pytest.mark.anyio
+async def test_a_consumer_that_gives_up_takes_nothing_from_another_at_the_same_place(records: Records) -> None:
+    await records.append_all(A, [sized(101)] * 200)
+    for offset in (0, 20):
+        await part(records, A, offset, 2000)
+    leaving, staying = (asyncio.ensure_future(part(records, A, 40, 2000)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert [base_of(batch) for batch in (await staying).buffers] == list(range(40, 60))
+
+
 # Against a model
 
 

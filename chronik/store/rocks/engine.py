@@ -30,7 +30,7 @@ from chronik.log.access import (
 )
 from chronik.log.markers import Marker, MarkerDone
 from chronik.log.producers import ProducerState
-from chronik.log.segments import Segment, index_of, is_full
+from chronik.log.segments import Segment, is_full
 from chronik.log.validate import CheckedBatch
 from chronik.settings import StoreSettings
 from chronik.store.rocks import keys, log_state
@@ -41,6 +41,7 @@ from chronik.store.rocks.log_state import LogState, Watch
 from chronik.store.rocks.markers import Markers
 from chronik.store.rocks.options import STATE_FAMILY, open_records
 from chronik.store.rocks.pending import Append, Repeat, storage_error
+from chronik.store.rocks.read_ahead import ReadAhead
 from chronik.store.rocks.writer import Writer
 from chronik.terms import NO_TIMESTAMP, Durability, IsolationLevel, LogId, ProducerId
 
@@ -68,6 +69,7 @@ class RocksEngine:
         self._held_bytes = 0
         self._reads = ThreadPoolExecutor(_READ_THREADS, "chronik-read")
         self._disk = DiskReader(data, settings.cold_read_bytes)
+        self._ahead = ReadAhead(self._loop, self._reads, self._disk, settings.read_ahead_bytes)
         self.filled = Event()
         """Set whenever a chunk is full: there may be something for `retain` and `reclaim` to do."""
         self._writer = Writer(
@@ -245,10 +247,7 @@ class RocksEngine:
                 elif offset >= state.tail.first:
                     buffers, size = state.tail.read(offset, bound, wanted, not found)
                 else:
-                    segments = state.segments[index_of(state.segments, offset) :]
-                    read = partial(self._disk.read, log, segments, offset, bound, wanted, not found)
-                    buffers, size = await self._loop.run_in_executor(self._reads, read)
-                    state.check_readable(offset)  # records may have been deleted meanwhile
+                    buffers, size = await self._ahead.read(state, offset, isolation, wanted, not found)
             except KafkaError as error:
                 results.append(error)
                 continue
@@ -351,6 +350,7 @@ class RocksEngine:
         await self._garbage.close()
         await self._writer.close()
         self._reads.shutdown(wait=True)
+        self._ahead.close()
         del self._disk
         self._data.close()
 
