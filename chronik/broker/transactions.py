@@ -1,9 +1,10 @@
 """The transaction coordinator at run time: decide -> persist -> replay -> markers -> complete -> answer.
 
 A transaction crosses two stores, so the order is fixed. Once PrepareCommit or PrepareAbort is in the catalog, the
-outcome is decided; markers are written where the producer has a transaction open; one transaction of the catalog has
-the completion and the offsets that it makes valid. Whatever a crash leaves undone is done at the next start, before
-anybody is served. A call is answered when all of it is done, so that clients do not meet CONCURRENT_TRANSACTIONS.
+outcome is decided; a marker is written into every partition of the transaction; one transaction of the catalog has the
+completion and the offsets that it makes valid. Whatever a crash leaves undone is done at the next start, before anybody
+is served: then only where the producer has a transaction open, so that no marker is written twice. A call is answered
+when all of it is done, so that clients do not meet CONCURRENT_TRANSACTIONS.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Transactions:
         self._coordinator.start()
         for left in self._coordinator.resume():
             _log.info("The transaction of %r is completed.", left.transactional_id)
-            await self._finish(left)
+            await self._finish(left, again=True)
         self._set_timer()
 
     async def stop(self) -> None:
@@ -235,7 +236,7 @@ class Transactions:
         async with self._turns.of(transactional_id):
             # Whoever has the turn does what an earlier holder could not.
             if (left := self._coordinator.resume_one(transactional_id)) is not None:
-                await self._finish(left)
+                await self._finish(left, again=True)
             return await work()
 
     async def _carry_out(self, transactional_id: str, decision: Decision[Reply]) -> Reply:
@@ -248,7 +249,7 @@ class Transactions:
             self._replay(decision.changes)
         for effect in decision.effects:
             assert isinstance(effect, WriteMarkers)
-            await self._finish(effect)
+            await self._finish(effect, again=False)
         assert not isinstance(decision.reply, Parked)
         return decision.reply
 
@@ -267,10 +268,10 @@ class Transactions:
             self._groups.replay(change)
         self._set_timer()
 
-    async def _finish(self, markers: WriteMarkers) -> None:
+    async def _finish(self, markers: WriteMarkers, *, again: bool) -> None:
         """From the decided outcome to the completion. What fails is tried again a little later."""
         try:
-            await self._write_markers(markers)
+            await self._write_markers(markers, again=again)
             self.at(Step.MARKED)
             completion = self._coordinator.complete(markers.transactional_id, self._clock.now_ms())
             await self._persist(markers.transactional_id, completion.changes)
@@ -284,11 +285,14 @@ class Transactions:
         self._stuck.discard(markers.transactional_id)
         self._replay(completion.changes)
 
-    async def _write_markers(self, markers: WriteMarkers) -> None:
-        """A durable marker in the log of every partition that still exists. KafkaError KAFKA_STORAGE_ERROR."""
+    async def _write_markers(self, markers: WriteMarkers, *, again: bool) -> None:
+        """A durable marker in the log of every partition that still exists. KafkaError KAFKA_STORAGE_ERROR.
+
+        `again`: an earlier attempt may have written some. Where the producer wrote nothing, a log cannot tell whether
+        it did; such a partition then goes without one, which nobody misses."""
         outcome = ControlType.COMMIT if markers.commits else ControlType.ABORT
         marker = Marker(markers.producer_id, markers.producer_epoch, outcome, self._coordinator_epoch)
-        written = [self._write_marker(key, marker, only_open=True) for key in markers.partitions]
+        written = [self._write_marker(key, marker, only_open=again) for key in markers.partitions]
         self.at(Step.MARKING)
         for one in await asyncio.gather(*(future for future in written if future is not None)):
             if not isinstance(one, KafkaError):

@@ -68,8 +68,8 @@ class EndReply:
 
 @dataclass(frozen=True, slots=True)
 class WriteMarkers(Effect):
-    """The transaction's outcome is durable: a marker belongs into the log of each partition where this producer has a
-    transaction open, and then the transaction is to be completed."""
+    """The transaction's outcome is durable: a marker belongs into the log of each partition, and then the transaction
+    is to be completed. Done again, only where this producer has a transaction open."""
 
     transactional_id: str
     producer_id: ProducerId

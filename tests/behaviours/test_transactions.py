@@ -239,6 +239,19 @@ def test_a_marker_takes_one_offset(producer: TransactionalProducer, partition: P
     assert read_committed(partition).position == partition.end
 
 
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_partition_that_was_added_in_vain_has_a_marker(
+    producer: TransactionalProducer, partition: Partition, commits: bool
+) -> None:
+    """As in Kafka, so that offsets are the same."""
+    for number in range(2):
+        producer.add(partition.place)
+        producer.commit() if commits else producer.abort()
+        producer.wait_idle()
+        assert [(offset, outcome) for offset, _, outcome in markers_of(partition)][number:] == [(number, commits)]
+    assert read_committed(partition).position == partition.end == 2
+
+
 def test_a_partition_must_have_been_added(producer: TransactionalProducer, partition: Partition) -> None:
     producer.add(new_partition(partition.client).place)
     for version in (3, 7, 8, 9, 10):

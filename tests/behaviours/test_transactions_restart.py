@@ -221,15 +221,15 @@ def test_a_death_at_any_step_of_the_end_leaves_one_outcome(
     broker = DyingBroker(tmp_path / "broker")
     broker.start()
     with RawClient(broker.host, broker.port) as client:
-        topic, group = create_topic(client, PARTITIONS), unique("group")
+        topic, group = create_topic(client, PARTITIONS + 1), unique("group")
     broker.stop()
     broker.step = (step, count)
     broker.start()
-    places = [Place(topic, number) for number in range(PARTITIONS)]
+    places, added_in_vain = [Place(topic, number) for number in range(PARTITIONS)], Place(topic, PARTITIONS)
     try:
         with RawClient(broker.host, broker.port) as client:
             producer = TransactionalProducer(client, "dying").begin()
-            producer.add(*places)
+            producer.add(*places, added_in_vain)
             producer.add_group(group)
             for place in places:
                 producer.send(place, b"value")
@@ -246,12 +246,14 @@ def test_a_death_at_any_step_of_the_end_leaves_one_outcome(
                 assert (stable_end(partition), partition.end) == ((2, 2) if decided else (0, 1))
                 assert read_committed(partition).values == ([b"value"] if decided else [])
                 assert len(markers_of(partition)) == decided
+            assert len(markers_of(Partition(client, *added_in_vain))) in ((0, 1) if decided else (0,))
             assert committed(client, group, places[0]) == ((7, NONE) if decided else (-1, NONE))
             again = producer.twin(client)
             again.commit(version=version)
             for place in places:
                 assert len(markers_of(Partition(client, *place))) == 1
                 assert read_committed(Partition(client, *place)).values == [b"value"]
+            assert len(markers_of(Partition(client, *added_in_vain))) in ((0, 1) if decided else (1,))
             assert committed(client, group, places[0], stable=True) == (7, NONE)
             again.add(*places)
             again.abort()

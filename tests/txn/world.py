@@ -57,7 +57,7 @@ class Log:
         self.open.setdefault(producer.producer_id, []).append(value)
 
     def mark(self, markers: WriteMarkers) -> None:
-        """Does nothing where no transaction is open, as the runtime's markers do."""
+        """Does nothing where no transaction is open: a marker there says nothing."""
         values = self.open.pop(markers.producer_id, [])
         assert not values or markers.producer_epoch >= self.epochs.get(markers.producer_id, -1)
         if values:
