@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--random", type=int, default=30, metavar="N", help="random sequences (default 30)")
     parser.add_argument("--length", type=int, default=40, metavar="N", help="steps of a random sequence (default 40)")
     parser.add_argument("--seed", type=int, help="of the first random sequence; the next have the seeds after it")
+    parser.add_argument("--sequences-only", action="store_true", help="no scenarios")
     parser.add_argument("--record", action="store_true", help="keep Kafka's replies for the tests, whole APIs only")
     parser.add_argument("--known", action="store_true", help="show the explained differences too")
     parser.add_argument("--verbose", action="store_true", help="say on stderr what is being played")
@@ -70,11 +71,13 @@ class Differ:
 
     def run(self) -> int:
         comparisons = list(self.compared_scenarios())
-        print(report.table(comparisons, self.theirs, self.ours), end="\n\n")
-        print(f"{report.summary(comparisons)}; {self.seconds()}")
+        if comparisons:
+            print(report.table(comparisons, self.theirs, self.ours), end="\n\n")
+            print(f"{report.summary(comparisons)}; {self.seconds()}")
         sequences = [] if self.is_partial else list(self.compared_sequences())
-        print(f"{report.summary(sequences)}; {self.seconds()}")
-        complaints = [] if self.is_partial else [*uncovered(comparisons, self.theirs, self.ours), *unused(comparisons)]
+        if sequences:
+            print(f"random sequences: {report.summary(sequences)}; {self.seconds()}")
+        complaints = [*uncovered(comparisons, self.theirs, self.ours), *unused(comparisons)] if self.is_whole else []
         for complaint in complaints:
             print(complaint)
         found = [difference for one in (*comparisons, *sequences) for difference in one.differences]
@@ -86,6 +89,10 @@ class Differ:
     @property
     def is_partial(self) -> bool:
         return bool(self.options.api or self.options.version or self.options.scenario)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.is_partial and not self.options.sequences_only
 
     def seconds(self) -> str:
         return f"{time.monotonic() - self.began:.0f} s"
@@ -111,6 +118,8 @@ class Differ:
 
     def wanted(self) -> Iterator[Scenario]:
         options = self.options
+        if options.sequences_only:
+            return
         for api, versions in shared(self.theirs, self.ours).items():
             if options.api and api not in options.api:
                 continue

@@ -20,8 +20,7 @@ GROUPS = ("~g", "~h")
 MEMBERS = ("a", "b", "c")
 TRANSACTIONS = ("~x", "~y")
 WRITTEN = "~w"
-"""What transactions write to. Nothing else happens to it, so that no transaction ends that has a partition in which it
-wrote nothing: there, Kafka writes a marker and chronik does not (docs/differences.md)."""
+"""What transactions mostly write to."""
 
 
 class World:
@@ -31,7 +30,7 @@ class World:
         self.random = random.Random(seed)
         self.versions = versions
         self.steps: list[Step] = []
-        self.sequences: dict[tuple[str, int], int] = {}
+        self.sequences: dict[tuple[str, str, int], int] = {}
         """The next of a producer in a partition."""
         self.length = length
 
@@ -65,7 +64,7 @@ class World:
 
     def place(self) -> tuple[str, int]:
         """A topic and a partition, which mostly exist."""
-        topic: str = self.rarely(self.pick("~t", "~u"), "~v", "~missing")
+        topic: str = self.rarely(self.pick("~t", "~u", WRITTEN), "~v", "~missing")
         return topic, self.rarely(0 if topic == "~u" else self.pick(0, 1), 2, 7)
 
     # Topics
@@ -240,11 +239,11 @@ class World:
                 self.ask("InitProducerId", request, bind=bind, until=("error_code", "none"))
                 self.sequences = {key: value for key, value in self.sequences.items() if key[0] != name}
             case 2 | 3:
-                self.write_in_transaction(name, producer, self.pick(0, 1))
+                self.write_in_transaction(name, producer, self.rarely((WRITTEN, self.pick(0, 1)), self.place()))
             case 4:
                 # Again, or out of order; a partition that was not added is refused.
-                sequence = self.pick(0, self.sequences.get((name, 0), 0) - 1, 5)
-                self.produce_in_transaction(producer, 0, sequence)
+                sequence = self.pick(0, max(self.sequences.get((name, WRITTEN, 0), 0) - 1, 0), 5)
+                self.produce_in_transaction(producer, (WRITTEN, 0), sequence)
             case 5:
                 self.ask("AddOffsetsToTxn", producer | {"group_id": "~h"})
             case 6:
@@ -255,19 +254,22 @@ class World:
             case _:
                 self.end(producer)
 
-    def write_in_transaction(self, name: str, producer: Message, partition: int) -> None:
-        """Add a partition to the transaction and write to it."""
-        request = producer | {"topics": [{"name": WRITTEN, "partitions": [partition]}]}
+    def write_in_transaction(self, name: str, producer: Message, place: tuple[str, int]) -> None:
+        """Add a partition to the transaction and mostly write to it."""
+        topic, partition = place
+        request = producer | {"topics": [{"name": topic, "partitions": [partition]}]}
         self.ask("AddPartitionsToTxn", {f"v3_and_below_{field}": value for field, value in request.items()})
-        sequence = self.sequences.get((name, partition), 0)
-        self.produce_in_transaction(producer, partition, sequence)
-        if producer["producer_epoch"] == f"$epoch_{name}":
-            self.sequences[name, partition] = sequence + 1
+        if self.rarely(True, False):
+            sequence = self.sequences.get((name, *place), 0)
+            self.produce_in_transaction(producer, place, sequence)
+            if producer["producer_epoch"] == f"$epoch_{name}":
+                self.sequences[name, topic, partition] = sequence + 1
 
-    def produce_in_transaction(self, producer: Message, partition: int, sequence: int) -> None:
+    def produce_in_transaction(self, producer: Message, place: tuple[str, int], sequence: int) -> None:
         who = {"producer_id": producer["producer_id"], "epoch": producer["producer_epoch"], "sequence": sequence}
         records = batch(b"in a transaction", **who, transactional=True)
-        data = [self.named(WRITTEN) | {"partition_data": [{"index": partition, "records": records}]}]
+        topic, partition = place
+        data = [self.named(topic) | {"partition_data": [{"index": partition, "records": records}]}]
         request = {"transactional_id": producer["transactional_id"], "acks": -1, "timeout": 20_000}
         # Not from version 12 on, where the partition would add itself.
         older = [version for version in self.versions["Produce"] if version < 12]
