@@ -1,38 +1,43 @@
-"""chronik and Apache Kafka on the same work in the same run.
+"""chronik, Apache Kafka and Tansu on the same work in the same run.
 
-    python -m tools.bench [--brokers chronik,kafka,kafka-fsync] [--rounds 4] [--only TEXT] [--scale 1.0] [--json FILE]
+    python -m tools.bench [--brokers chronik,kafka,kafka-fsync] [--rounds 4] [--only TEXT] [--scale 1.0]
+                          [--json FILE] [--markdown FILE] [--plots DIR]
+    python -m tools.bench --from FILE [FILE ...] [--json FILE] [--markdown FILE] [--plots DIR]
 
-Each round starts every broker once, on a fresh directory, and runs all workloads on it; rounds alternate the
-brokers. The table has medians over the rounds, their spread, and the ratio to the first other broker (above 1 is
-better).
+Each round starts all brokers on fresh directories; then they take turns at each workload, A B A B over the rounds,
+while the others do nothing. What fails is shown as failed with its reason, and the rest goes on. The report has medians
+over the rounds, their spread, and the ratios of the first broker to each other one. --from makes the report from what
+earlier runs wrote with --json, several of them put together, and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import tempfile
-from collections import defaultdict
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
-from tools.bench.brokers import Broker, Chronik, Kafka, KafkaFsync
-from tools.bench.machine import facts
-from tools.bench.workloads import Bench, Figures, all_benches
+from tools.bench import report, results
+from tools.bench.brokers import Broker, Chronik, Kafka, KafkaFsync, Tansu
+from tools.bench.results import Run
+from tools.bench.rounds import run_rounds
+from tools.bench.workloads import Bench, all_benches
 
-BROKERS: dict[str, type[Broker]] = {"chronik": Chronik, "kafka": Kafka, "kafka-fsync": KafkaFsync}
-
-Results = dict[str, dict[str, list[Figures]]]
-"""Workload -> broker -> the figures of each round."""
+BROKERS: dict[str, type[Broker]] = {"chronik": Chronik, "kafka": Kafka, "kafka-fsync": KafkaFsync, "tansu": Tansu}
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--brokers", default="chronik,kafka", help=", ".join(BROKERS))
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--brokers", default="chronik,kafka,kafka-fsync", help=", ".join(BROKERS))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--only", default="", help="workloads whose name contains one of these texts, split by |")
     parser.add_argument("--scale", type=float, default=1.0, help="of every workload's size or time")
-    parser.add_argument("--json", type=Path, help="write all figures there")
+    parser.add_argument("--json", type=Path, help="write all figures there, after each round")
+    parser.add_argument("--markdown", type=Path, help="write the tables there")
+    parser.add_argument("--plots", type=Path, help="draw plots into this folder (needs the extra `bench`)")
+    parser.add_argument("--from", dest="earlier", type=Path, nargs="+", help="measure nothing, read these files")
     parser.add_argument("--list", action="store_true", help="list the workloads")
     return parser.parse_args()
 
@@ -42,90 +47,42 @@ def chosen(only: str) -> list[Bench]:
     return [bench for bench in all_benches() if not wanted or any(text in bench.name for text in wanted)]
 
 
-def run_round(name: str, benches: list[Bench], scale: float, number: int, results: Results) -> None:
-    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-        broker = BROKERS[name](Path(folder))
-        broker.start()
-        try:
-            for bench in benches:
-                try:
-                    found = bench.run(broker, scale)
-                except SystemExit as problem:
-                    print(f"  round {number} {name:<12} {bench.name}: {problem}", flush=True)
-                    continue
-                results[bench.name][name].append(found)
-                told = "  ".join(f"{figure} {value:.4g}" for figure, value in found.items())
-                print(f"  round {number} {name:<12} {bench.name}: {told}", flush=True)
-        finally:
-            broker.stop()
-
-
-def is_better_high(figure: str) -> bool:
-    return figure.endswith("/s")
-
-
-def ratio(figure: str, ours: float, theirs: float) -> float:
-    if not ours or not theirs:
-        return float("nan")
-    return ours / theirs if is_better_high(figure) else theirs / ours
-
-
-def table(benches: list[Bench], brokers: list[str], results: Results) -> str:
-    """A Markdown table: for each workload its main figure by broker, the ratio, and the CPU's ratio where there is
-    one."""
-    others = brokers[1:]
-    head = [
-        "workload",
-        "figure",
-        *brokers,
-        *(f"ratio to {other}" for other in others),
-        *(f"CPU vs {o}" for o in others),
-    ]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for bench in benches:
-        found = results[bench.name]
-        if not found.get(brokers[0]):
-            continue
-        figure = bench.main_figure
-        cells = [bench.name, figure]
-        medians = {name: median(found.get(name, []), figure) for name in brokers}
-        for name in brokers:
-            values = [row[figure] for row in found.get(name, [])]
-            cells.append(f"{medians[name]:.4g} ({min(values):.3g}-{max(values):.3g})" if values else "-")
-        cells += [f"{ratio(figure, medians[brokers[0]], medians[other]):.2f}" for other in others]
-        cpu = next((name for name in found[brokers[0]][0] if name.startswith("CPU")), None)
-        for other in others:
-            if cpu is None or not found.get(other):
-                cells.append("")
-            else:
-                cells.append(f"{ratio(cpu, median(found[brokers[0]], cpu), median(found[other], cpu)):.2f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def median(rows: list[Figures], figure: str) -> float:
-    return statistics.median(row[figure] for row in rows) if rows else 0.0
+def measured(options: argparse.Namespace) -> Run:
+    names = options.brokers.split(",")
+    if unknown := set(names) - set(BROKERS):
+        raise SystemExit(f"no broker is called {', '.join(sorted(unknown))}: {', '.join(BROKERS)}")
+    run = Run(
+        options={
+            "begun": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "rounds": str(options.rounds),
+            "scale": f"{options.scale:g}",
+        },
+        brokers=names,
+    )
+    run_rounds(run, {name: BROKERS[name] for name in names}, chosen(options.only), options)
+    return run
 
 
 def main() -> None:
     options = arguments()
-    benches = chosen(options.only)
     if options.list:
-        print("\n".join(bench.name for bench in benches))
+        print("\n".join(f"{bench.shown.group}: {bench.name}" for bench in chosen(options.only)))
         return
-    brokers = options.brokers.split(",")
-    results: Results = defaultdict(lambda: defaultdict(list))
-    with tempfile.TemporaryDirectory(prefix="bench-machine-") as folder:
-        machine = facts(Path(folder))
-    for fact, value in machine.items():
-        print(f"{fact}: {value}")
-    for number in range(1, options.rounds + 1):
-        for name in brokers:
-            run_round(name, benches, options.scale, number, results)
-    print()
-    print(table(benches, brokers, results))
+    if options.plots is not None and find_spec("matplotlib") is None:
+        raise SystemExit("plots need matplotlib: pip install -e '.[bench]'")
+    run = results.merged([results.read(path) for path in options.earlier]) if options.earlier else measured(options)
+    text = report.markdown(run)
+    print(f"\n{text}")
     if options.json is not None:
-        options.json.write_text(json.dumps({"machine": machine, "results": results}, indent=1))
+        results.write(run, options.json)
+    if options.markdown is not None:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(text)
+    if options.plots is not None:
+        from tools.bench import plots
+
+        for path in plots.draw(run, options.plots):
+            print(f"drawn: {path}")
 
 
 if __name__ == "__main__":

