@@ -16,7 +16,7 @@ from tools.differ.known import ABSENT
 from tools.differ.recording import RECORDED, compare_with_recorded, load
 from tools.differ.runner import CLOSED, Broker, Outcome
 
-FILES = sorted(RECORDED.glob("*.json"))
+FILES = sorted(RECORDED.rglob("*.json"))
 
 
 @pytest.fixture(scope="module")

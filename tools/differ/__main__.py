@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.differ import random_world, report
+from tools.differ import random_world, report, sessions
 from tools.differ.brokers import chronik, kafka
 from tools.differ.compare import Comparison, compare
 from tools.differ.known import KNOWN, plain_path
 from tools.differ.masks import MASKS
 from tools.differ.parking import ParkingPlay
-from tools.differ.recording import Played, save, save_served
+from tools.differ.recording import RECORDED, Played, save, save_served
 from tools.differ.runner import Broker, Play
 from tools.differ.scenarios import scenarios
 from tools.differ.script import Scenario, Step
@@ -73,14 +73,17 @@ class Differ:
         comparisons = list(self.compared_scenarios())
         if comparisons:
             print(report.table(comparisons, self.theirs, self.ours), end="\n\n")
-            print(f"{report.summary(comparisons)}; {self.seconds()}")
+            print(f"{report.coverage(comparisons)}: {report.summary(comparisons, 'scenarios')}; {self.seconds()}")
+        clients = [] if self.is_partial else list(self.compared_sessions())
+        if clients:
+            print(f"{report.summary(clients, 'sessions of real clients')}; {self.seconds()}")
         sequences = [] if self.is_partial else list(self.compared_sequences())
         if sequences:
-            print(f"random sequences: {report.summary(sequences)}; {self.seconds()}")
+            print(f"{report.summary(sequences, 'random sequences')}; {self.seconds()}")
         complaints = [*uncovered(comparisons, self.theirs, self.ours), *unused(comparisons)] if self.is_whole else []
         for complaint in complaints:
             print(complaint)
-        found = [difference for one in (*comparisons, *sequences) for difference in one.differences]
+        found = [difference for one in (*comparisons, *clients, *sequences) for difference in one.differences]
         unexplained = [difference for difference in found if difference.known is None]
         for paragraph in report.differences(found if self.options.known else unexplained):
             print(f"\n{paragraph}")
@@ -113,7 +116,7 @@ class Differ:
             yield compare(scenario, outcomes, Play(self.other, scenario).run())
         if self.options.record:
             for name, recorded in played.items():
-                save(name, recorded)
+                save(RECORDED / f"{name}.json", name, recorded)
             save_served(self.theirs)
 
     def wanted(self) -> Iterator[Scenario]:
@@ -131,6 +134,17 @@ class Differ:
                     for scenario in scenarios(api, version)
                     if not options.scenario or scenario.name in options.scenario
                 )
+
+    # Sessions of real clients
+
+    def compared_sessions(self) -> Iterator[Comparison]:
+        """What real clients once sent, sent to both; Kafka's replies are recorded too."""
+        for scenario in sessions.sessions():
+            self.say(scenario)
+            outcomes = Play(self.one, scenario).run()
+            yield compare(scenario, outcomes, Play(self.other, scenario).run())
+            if self.options.record:
+                sessions.save_session((scenario, [outcome.compared for outcome in outcomes]))
 
     # Random sequences
 

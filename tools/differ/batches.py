@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import crc32c
@@ -71,6 +72,22 @@ def rewritten(data: str, **patched: int) -> str:
     if "crc" not in patched:
         struct.pack_into(">I", made, _CRC_AT, crc32c.crc32c(bytes(made[_CRC_FROM:])))
     return made.hex()
+
+
+def split(data: str) -> Iterator[str]:
+    """Record batches one behind the other, each by itself."""
+    raw = bytes.fromhex(data)
+    while raw:
+        size = _LOG_FRONT + int.from_bytes(raw[8:12], "big")
+        yield raw[:size].hex()
+        raw = raw[size:]
+
+
+def stamped(data: str) -> tuple[str, int]:
+    """A batch with its first record at `NOW_MS`; and its producer id."""
+    header = dict(zip(_HEADER_FIELDS, _HEADER.unpack_from(bytes.fromhex(data)), strict=True))
+    newest = NOW_MS + header["max_timestamp"] - header["base_timestamp"]
+    return rewritten(data, base_timestamp=NOW_MS, max_timestamp=newest), header["producer_id"]
 
 
 def readable(data: str) -> list[dict[str, Any]]:

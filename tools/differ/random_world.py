@@ -13,7 +13,7 @@ from tools.differ.batches import NOW_MS, batch
 from tools.differ.codec import Message
 from tools.differ.known import SMALL_WORLD
 from tools.differ.scenarios.groups import speaking
-from tools.differ.script import KEPT, Scenario, Step
+from tools.differ.script import KEPT, SETTLED, Scenario, Step
 
 TOPICS = ("~t", "~u", "~v")
 GROUPS = ("~g", "~h")
@@ -280,11 +280,10 @@ class World:
         committed = self.pick(True, False)
         older = [version for version in self.versions["EndTxn"] if version < 5]
         self.steps.append(Step("EndTxn", self.random.choice(older), producer | {"committed": committed}))
-        settled = ["Empty", "Ongoing", "CompleteCommit", "CompleteAbort", ""]
         self.ask(
             "DescribeTransactions",
             {"transactional_ids": [producer["transactional_id"]]},
-            until=("transaction_states.0.transaction_state", settled),
+            until=("transaction_states.0.transaction_state", SETTLED),
         )
 
 

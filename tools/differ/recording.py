@@ -37,8 +37,8 @@ class _Table:
         return self.numbers.setdefault(_text(value), len(self.numbers))
 
 
-def save(name: str, played: Iterable[Played]) -> None:
-    """Write the replies of Kafka to these scenarios to one file."""
+def save(file: Path, api: str, played: Iterable[Played]) -> None:
+    """Write the replies of Kafka to these scenarios of one API to a file."""
     steps, replies, parts = _Table(), _Table(), _Table()
     groups: dict[str, dict[str, Any]] = {}
     for scenario, compared in played:
@@ -47,15 +47,14 @@ def save(name: str, played: Iterable[Played]) -> None:
             _text([scenario.name, numbers]), {"name": scenario.name, "steps": numbers, "replies": {}}
         )
         group["replies"][str(scenario.version)] = [replies.number(_divided(reply, parts)) for reply in compared]
-    RECORDED.mkdir(parents=True, exist_ok=True)
     lists = [
         _lines("parts", parts.numbers),
         _lines("steps", steps.numbers),
         _lines("replies", replies.numbers),
         _lines("scenarios", map(_text, groups.values())),
     ]
-    head = [f'"broker":{_text(KAFKA_VERSION)}', f'"api":{_text(name)}']
-    (RECORDED / f"{name}.json").write_text("{" + ",\n".join([*head, *lists]) + "}\n")
+    head = [f'"broker":{_text(KAFKA_VERSION)}', f'"api":{_text(api)}']
+    file.write_text("{" + ",\n".join([*head, *lists]) + "}\n")
 
 
 def _lines(name: str, elements: Iterable[str]) -> str:

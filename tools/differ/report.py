@@ -75,11 +75,15 @@ def _ranges(versions: Iterable[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
-def summary(comparisons: Sequence[Comparison]) -> str:
-    """How many exchanges and scenarios there were, and what they came to."""
+def coverage(comparisons: Sequence[Comparison]) -> str:
+    """How many APIs and versions there were scenarios for."""
+    pairs = {(comparison.scenario.api, comparison.scenario.version) for comparison in comparisons}
+    return f"{len({api for api, _ in pairs})} APIs in {len(pairs)} versions"
+
+
+def summary(comparisons: Sequence[Comparison], what: str) -> str:
+    """How many of these there were, of how many exchanges, and what they came to."""
     counts = Counter(comparison.status for comparison in comparisons)
     exchanges = sum(len(comparison.scenario.steps) for comparison in comparisons)
     told = ", ".join(f"{counts[status]} {status}" for status in _WORST if counts[status])
-    pairs = {(comparison.scenario.api, comparison.scenario.version) for comparison in comparisons}
-    covered = f"{len({api for api, _ in pairs})} APIs in {len(pairs)} versions"
-    return f"{covered}: {len(comparisons)} scenarios of {exchanges} exchanges: {told or '-'}"
+    return f"{len(comparisons)} {what} of {exchanges} exchanges: {told or '-'}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tools.differ import codec
-from tools.differ.batches import made
+from tools.differ.batches import made, rewritten
 from tools.differ.canonical import PREFIX, Names, arranged, canonical
 from tools.differ.codec import Message
 from tools.differ.masks import masks_at
@@ -205,6 +205,12 @@ class Play:
                 return text * times
             case {"subscription": topics}:
                 return codec.subscription(self._resolved(topics))
+            case {"hex": text}:
+                return str(text).replace("~", self.prefix.encode().hex())
+            case {"joined": parts}:
+                return "".join(self._resolved(parts))
+            case {"recorded": data, **patched}:
+                return rewritten(data, **self._resolved(patched))
             case {"batches": specs}:
                 return "".join(made(self._resolved(spec["batch"])) for spec in specs)
             case dict():

@@ -50,6 +50,10 @@ KEPT = {"retention.ms": "-1", "segment.ms": "9223372036854775807"}
 """Configs of topics: records are years old, and neither go nor begin segments because of it."""
 
 
+SETTLED = ["Empty", "Ongoing", "CompleteCommit", "CompleteAbort", ""]
+"""The states of a transaction in which no markers are being written; "" for none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One request, or one reply to wait for."""

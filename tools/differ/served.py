@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from tools.differ.codec import Message, api_names, versions
 from tools.differ.runner import Broker
 
@@ -19,6 +21,12 @@ def ranges(reply: Message) -> Served:
     return {
         names[entry["api_key"]]: range(entry["min_version"], entry["max_version"] + 1) for entry in reply["api_keys"]
     }
+
+
+def served_by(served: Served, request: bytes) -> bool:
+    """Whether a request frame is of a version that is served."""
+    key, version = struct.unpack_from(">hh", request)
+    return version in served.get(api_names()[key], ())
 
 
 REFUSED = {("Produce", 0), ("Produce", 1), ("Produce", 2)}
