@@ -19,7 +19,7 @@ help:
 	@echo 'make format   let ruff format and fix the code'
 	@echo 'make clients  install the real clients that the tests in tests/clients can drive (into .clients)'
 	@echo 'make bench    run the benchmarks of tools/bench'
-	@echo 'make differ   ask Apache Kafka (of make clients) and chronik the same, and compare the replies'
+	@echo 'make differ   ask Apache Kafka (needs java and mvn) and chronik the same, and compare the replies'
 	@echo 'make clean    remove .venv, .clients, caches and build results (never ./data)'
 
 # The version is asked for before anything is created, so that an old Python gives one sentence and no half-made .venv.
@@ -65,7 +65,14 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.bench $(ARGS)
 
-differ: $(VENV)/.installed-dev
+# The broker alone, from Maven Central; where make clients puts what it installs.
+.clients/differ/.installed: tools/differ/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo 'make differ needs java and Maven (mvn)' >&2; exit 1; }
+	@rm -rf $(@D)
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
+	@touch $@
+
+differ: $(VENV)/.installed-dev .clients/differ/.installed
 	$(BIN)/python -m tools.differ $(ARGS)
 
 clients: $(VENV)/.installed-dev

@@ -177,7 +177,7 @@ class BrokerProcess:
 
 
 class KafkaProcess(BrokerProcess):
-    """Apache Kafka, one node in KRaft mode, from the jars that `tools/clients/install.sh java` fetched.
+    """Apache Kafka, one node in KRaft mode, from the jars in `libs`.
 
     It has no options of ours: `args` are lines of its server.properties.
     """

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import tools.differ
 from chronik.api import HANDLERS
+from tools.differ.brokers import KAFKA_VERSION
 from tools.differ.codec import api_names, field_names
 from tools.differ.known import KNOWN
 from tools.differ.masks import MASKS
@@ -18,6 +20,7 @@ from tools.differ.recording import RECORDED, load_served
 from tools.differ.scenarios import scenarios
 from tools.differ.served import shared
 
+POM = Path(tools.differ.__file__).parent / "pom.xml"
 DIFFERENCES = Path(__file__).resolve().parent.parent.parent / "docs" / "differences.md"
 
 
@@ -30,6 +33,11 @@ def both_serve() -> dict[str, list[int]]:
 def test_every_known_difference_is_explained_and_every_explanation_is_of_one() -> None:
     titles = set(re.findall(r"^## (.+)$", DIFFERENCES.read_text(), re.MULTILINE))
     assert titles - {"What is served"} == {one.title for one in KNOWN}
+
+
+def test_the_kafka_that_is_started_is_the_one_that_is_meant() -> None:
+    (version,) = re.findall("<kafka.version>(.+)</kafka.version>", POM.read_text())
+    assert f"Apache Kafka {version}" == KAFKA_VERSION
 
 
 def test_every_mask_has_its_reason() -> None:

@@ -1,4 +1,4 @@
-"""The two brokers, configured alike: Apache Kafka from the jars of `make clients`, and chronik."""
+"""The two brokers, configured alike: Apache Kafka from the jars that `pom.xml` names, and chronik."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.broker_process import BrokerProcess, KafkaProcess, wait_until
-from tests.clients.installed import KAFKA_LIBS
+from tests.clients.installed import CLIENTS
 from tools.differ.codec import Message
 from tools.differ.runner import Broker
+
+KAFKA_LIBS = CLIENTS / "differ"
+"""Put there by the Makefile."""
 
 NODE_ID = 1
 KAFKA_VERSION = "Apache Kafka 4.2.0"
@@ -92,7 +95,7 @@ class Kafka(Broker):
 def kafka(folder: Path) -> Iterator[Kafka]:
     """A Kafka on a fresh directory, warm, ended with the block."""
     if not KAFKA_LIBS.is_dir():
-        raise SystemExit("Apache Kafka is not there: make clients")
+        raise SystemExit("Apache Kafka is not there: make differ fetches it")
     process = KafkaProcess(folder / "kafka", libs=KAFKA_LIBS)
     try:
         process.start()
