@@ -163,8 +163,8 @@ class Differ:
         return compare(sequence, ParkingPlay(self.one, sequence).run(), ParkingPlay(self.other, sequence).run())
 
     def shortest(self, comparison: Comparison) -> Comparison:
-        """The comparison of the shortest sequence that differs in the same field of the same API; of the whole one, if
-        it does so no more."""
+        """The comparison of the shortest sequence that differs in the same field of the same API; the one that there
+        is, if that does so no more."""
         sequence, wanted = comparison.scenario, unexplained_fields(comparison)
 
         def differs(steps: Sequence[Step]) -> bool:
@@ -173,7 +173,9 @@ class Differ:
             )
 
         print(f"seed {sequence.version} differs; looking for the shortest sequence that does", flush=True)
-        return self.compared_sequence(dataclasses.replace(sequence, steps=tuple(shrunk(sequence.steps, differs))))
+        shortest = dataclasses.replace(sequence, steps=tuple(shrunk(sequence.steps, differs)))
+        found = self.compared_sequence(shortest)
+        return found if wanted & unexplained_fields(found) else comparison
 
 
 def unexplained_fields(comparison: Comparison) -> set[tuple[str, str]]:

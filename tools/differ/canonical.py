@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tools.differ.batches import readable
+from tools.differ.batches import NOW_MS, readable
 from tools.differ.codec import Message
 from tools.differ.masks import OF_LISTS, Kind, Mask, masks_at
 
 PREFIX = "zz{:04}"
 """What the names of one scenario begin with, by its number; never hexadecimal, so that no bytes look like it."""
 
+_A_DAY_MS = 86_400_000
 _FOREIGN = re.compile(r"zz\d{4}|__")
 
 
@@ -121,6 +122,8 @@ def _apply(mask: Mask, value: Any, names: Names) -> Any:
             return "..." if value else value
         case Kind.TIME:
             return "time" if isinstance(value, int) and value > 1_000_000_000_000 else value
+        case Kind.NOW:
+            return "now" if isinstance(value, int) and value > NOW_MS + _A_DAY_MS else value
         case Kind.BATCHES:
             return list(_named_batches(readable(value), names)) if value else value
         case Kind.ORDER | Kind.OURS:

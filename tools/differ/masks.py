@@ -20,6 +20,8 @@ class Kind(enum.Enum):
     """A text for people. Beside an error it is not compared; else, whether there is one (null, empty, or some)."""
     TIME = "time"
     """A time of now: compared is whether it is a time."""
+    NOW = "now"
+    """A time that may be one of now: those of scenarios' records are compared."""
     ORDER = "order"
     """The order of a list's elements means nothing: they are sorted by a field of theirs, or as they are."""
     OURS = "ours"
@@ -121,6 +123,7 @@ MASKS = (
     Mask("ListTransactions", "transaction_states", Kind.OURS, _ALL, "transactional_id"),
     Mask("ListTransactions", "transaction_states", Kind.ORDER, _SHARDED, "transactional_id"),
     Mask("ListOffsets", "topics", Kind.ORDER, _HASHED, "name"),
+    Mask("ListOffsets", "topics.partitions.timestamp", Kind.NOW, "markers of transactions have the broker's time"),
     Mask("ListOffsets", "topics.partitions", Kind.ORDER, _HASHED, "partition_index"),
     Mask("Metadata", "topics", Kind.OURS, _ALL, "name"),
     Mask("Metadata", "topics", Kind.ORDER, _HASHED, "topic_id"),

@@ -19,6 +19,8 @@ TOPICS = ("~t", "~u", "~v")
 GROUPS = ("~g", "~h")
 MEMBERS = ("a", "b", "c")
 TRANSACTIONS = ("~x", "~y")
+SECOND_SINCE = {"Produce": 12, "TxnOffsetCommit": 5, "EndTxn": 5}
+"""The versions that make transactions of version 2."""
 WRITTEN = "~w"
 """What transactions mostly write to."""
 
@@ -33,6 +35,8 @@ class World:
         self.sequences: dict[tuple[str, str, int], int] = {}
         """The next of a producer in a partition."""
         self.length = length
+        self.second = {name[1:]: self.random.random() < 0.5 for name in TRANSACTIONS}
+        """Whose transactions are of version 2 (KIP-890): partitions add themselves, and each end raises the epoch."""
 
     def scenario(self, seed: int) -> Scenario:
         """The whole sequence."""
@@ -61,6 +65,11 @@ class World:
         """Add a step at a random version of the API; nothing where the API is not served by both."""
         if api in self.versions:
             self.steps.append(Step(api, self.random.choice(self.versions[api]), request, on, **more))
+
+    def ask_of_transaction(self, name: str, api: str, request: Message, **more: Any) -> None:
+        """Add a step at a version of the API that goes with the version of this producer's transactions."""
+        fitting = [one for one in self.versions[api] if (one >= SECOND_SINCE[api]) == self.second[name]]
+        self.steps.append(Step(api, self.random.choice(fitting), request, **more))
 
     def place(self) -> tuple[str, int]:
         """A topic and a partition, which mostly exist."""
@@ -243,43 +252,44 @@ class World:
             case 4:
                 # Again, or out of order; a partition that was not added is refused.
                 sequence = self.pick(0, max(self.sequences.get((name, WRITTEN, 0), 0) - 1, 0), 5)
-                self.produce_in_transaction(producer, (WRITTEN, 0), sequence)
+                self.produce_in_transaction(name, producer, (WRITTEN, 0), sequence)
             case 5:
-                self.ask("AddOffsetsToTxn", producer | {"group_id": "~h"})
+                if not self.second[name]:
+                    self.ask("AddOffsetsToTxn", producer | {"group_id": "~h"})
             case 6:
                 topic, partition = self.place()
                 one = {"partition_index": partition, "committed_offset": 4, "committed_metadata": "x"}
                 request = producer | {"group_id": "~h", "topics": [{"name": topic, "partitions": [one]}]}
-                self.ask("TxnOffsetCommit", request)
+                self.ask_of_transaction(name, "TxnOffsetCommit", request)
             case _:
-                self.end(producer)
+                self.end(name, producer)
 
     def write_in_transaction(self, name: str, producer: Message, place: tuple[str, int]) -> None:
         """Add a partition to the transaction and mostly write to it."""
         topic, partition = place
         request = producer | {"topics": [{"name": topic, "partitions": [partition]}]}
-        self.ask("AddPartitionsToTxn", {f"v3_and_below_{field}": value for field, value in request.items()})
+        if not self.second[name]:
+            self.ask("AddPartitionsToTxn", {f"v3_and_below_{field}": value for field, value in request.items()})
         if self.rarely(True, False):
             sequence = self.sequences.get((name, *place), 0)
-            self.produce_in_transaction(producer, place, sequence)
+            self.produce_in_transaction(name, producer, place, sequence)
             if producer["producer_epoch"] == f"$epoch_{name}":
                 self.sequences[name, topic, partition] = sequence + 1
 
-    def produce_in_transaction(self, producer: Message, place: tuple[str, int], sequence: int) -> None:
+    def produce_in_transaction(self, name: str, producer: Message, place: tuple[str, int], sequence: int) -> None:
         who = {"producer_id": producer["producer_id"], "epoch": producer["producer_epoch"], "sequence": sequence}
         records = batch(b"in a transaction", **who, transactional=True)
         topic, partition = place
         data = [self.named(topic) | {"partition_data": [{"index": partition, "records": records}]}]
         request = {"transactional_id": producer["transactional_id"], "acks": -1, "timeout": 20_000}
-        # Not from version 12 on, where the partition would add itself.
-        older = [version for version in self.versions["Produce"] if version < 12]
-        self.steps.append(Step("Produce", self.random.choice(older), request | {"topic_data": data}))
+        self.ask_of_transaction(name, "Produce", request | {"topic_data": data})
 
-    def end(self, producer: Message) -> None:
+    def end(self, name: str, producer: Message) -> None:
         """End a transaction, and wait until its markers are written."""
-        committed = self.pick(True, False)
-        older = [version for version in self.versions["EndTxn"] if version < 5]
-        self.steps.append(Step("EndTxn", self.random.choice(older), producer | {"committed": committed}))
+        bind = {f"producer_{name}": "producer_id", f"epoch_{name}": "producer_epoch"}
+        self.ask_of_transaction(name, "EndTxn", producer | {"committed": self.pick(True, False)}, bind=bind)
+        if self.second[name] and producer["producer_epoch"] == f"$epoch_{name}":
+            self.sequences = {key: value for key, value in self.sequences.items() if key[0] != name}
         self.ask(
             "DescribeTransactions",
             {"transactional_ids": [producer["transactional_id"]]},

@@ -185,7 +185,7 @@ class Play:
     def _bind(self, api: str, name: str, path: str, value: Any) -> None:
         masks = masks_at(api, ".".join(part for part in path.split(".") if not part.isdigit()))
         kind = next((mask.key for mask in masks if mask.key), name)
-        if value is not None:
+        if value not in (None, -1):  # what there is beside an error
             self.names.bind(name, kind, value)
 
     def _resolved(self, value: Any) -> Any:

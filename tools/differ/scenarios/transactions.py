@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.differ.batches import batch
+from tools.differ.batches import NOW_MS, batch
 from tools.differ.runner import UNKNOWN
 from tools.differ.scenarios.groups import A, alone
 from tools.differ.script import Script, repeated, scenario
@@ -162,6 +162,30 @@ def ended(s: Script) -> None:
         end(s, committed)
         end(s, not committed)
     last_stable(s, 4)
+
+
+@scenario("EndTxn")
+def ended_in_vain(s: Script) -> None:
+    """A partition to which nothing was written has a marker too."""
+    s.topic("~t")
+    begin(s)
+    add(s, ("~t", [0]))
+    end(s, True)
+    until(s, "CompleteCommit")
+    last_stable(s, 1)
+
+
+@scenario("ListOffsets")
+def times_of_markers(s: Script) -> None:
+    s.topic("~t")
+    begin(s)
+    add(s, ("~t", [0]))
+    produce(s, 0)
+    end(s, True)
+    until(s, "CompleteCommit")
+    for timestamp in (-3, NOW_MS, NOW_MS + 1):
+        wanted = [{"name": "~t", "partitions": [{"partition_index": 0, "timestamp": timestamp}]}]
+        s.ask("ListOffsets", replica_id=-1, isolation_level=1, topics=wanted)
 
 
 @scenario("EndTxn", since=5)
