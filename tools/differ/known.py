@@ -107,6 +107,12 @@ KNOWN = (
     Known("Fetch sessions whose topic is gone", "Fetch", "responses", "session over a new topic of the name"),
     Known("Groups that nobody is in", "DescribeGroups", "groups.group_state", kafka="Empty", chronik="Dead"),
     Known("Groups that nobody is in", "ListGroups", "groups", SMALL_WORLD, by_chance=True),
+    Known(
+        *("Groups that nobody is in", "OffsetCommit", "topics.partitions.error_code", SMALL_WORLD),
+        kafka="unknown_member_id",
+        chronik="illegal_generation",
+        by_chance=True,
+    ),
     *(
         Known("Groups that nobody is in", api, path, SMALL_WORLD, chronik=chronik, by_chance=True)
         for api, path, chronik in (

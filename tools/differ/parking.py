@@ -13,8 +13,10 @@ PARKED = Outcome("parked", "parked")
 WAITS_IN = {"JoinGroup": "PreparingRebalance", "SyncGroup": "CompletingRebalance"}
 """The state of the group in which such a request can be waiting."""
 
-LOOKS = 3
-"""How often in a row the group must be seen waiting: requests of several connections can overtake each other."""
+LOOKS, PATIENT_LOOKS = 3, 60
+"""How often in a row the group must be seen waiting: requests of several connections can overtake each other, and a
+group whose new state is being written down looks as before. Patience takes a fifth of a second for each request that
+waits, after each step."""
 
 
 @dataclass
@@ -22,6 +24,7 @@ class ParkingPlay(Play):
     """A play in which JoinGroup and SyncGroup are answered in their turn: as long as the group is in the state in which
     they wait, they count as parked, and are asked for again after each step."""
 
+    looks: int = LOOKS
     parked: dict[str, Step] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
     """The group that a connection's member is in."""
@@ -55,7 +58,7 @@ class ParkingPlay(Play):
         seen = 0
         while not self._is_readable(on):
             seen = seen + 1 if self._state(self.groups[on]) == WAITS_IN[step.api] else 0
-            if seen == LOOKS:
+            if seen == self.looks:
                 return None
             if time.monotonic() > deadline:
                 del self.parked[on]
