@@ -56,8 +56,6 @@ class StoreSettings:
 
     chunk_bytes: int = 64 * MIB
     """A chunk ends, and its memtable is flushed to one file, after this many bytes of batches."""
-    write_buffer_bytes: int = 128 * MIB
-    """RocksDB's memtable bound: must exceed the chunk, or RocksDB switches in the middle of one."""
     block_cache_bytes: int = 16 * MIB
     tail_cache_bytes: int = 32 * MIB
     """The newest batches, kept as the very bytes objects that were written, for readers at the tail."""

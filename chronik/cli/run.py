@@ -62,9 +62,10 @@ def _serve(options: RunOptions) -> None:
     except (OSError, UnicodeError) as error:
         sys.exit(f"chronik: The data directory {options.data_dir} cannot be used: {error}.")
     except Exception as error:
-        if type(error) is not Exception:
+        from chronik.store.rocks.journal import DamagedJournal
+
+        if type(error) not in (Exception, DamagedJournal):  # all that rocksdict raises, and all that the journal does
             raise
-        # All that rocksdict raises.
         sys.exit(
             f"chronik: The records in {options.data_dir} cannot be opened: {' '.join(str(error).split()).rstrip('.')}."
         )

@@ -6,7 +6,7 @@ ordinary recovery: no committed offset lies beyond its log, and no transaction i
 - The catalog stands still while we hold SQLite's write lock; who wants to commit waits, for milliseconds. A second
   connection begins to read meanwhile, and goes on to see that moment afterwards.
 - Under the lock the record store's files are got hold of. RocksDB's table files never change, so a hard link or an open
-  file will do; its manifest and its logs only grow, so their lengths of that moment will. A file that the manifest
+  file will do; its manifest and the journals only grow, so their lengths of that moment will. A file that the manifest
   needs can be deleted only after the manifest has grown: if it has, what is new is got hold of too, and so on.
 - What takes time, copying, comes after the lock.
 """
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from chronik.store.datadir import FORMAT_VERSION, check_format
+from chronik.store.files import sync_folder
 from chronik.store.rocks.reader import OfflineReader, UnreadableRecords
 from chronik.store.sql import image, schema
 from chronik.store.sql.problems import CatalogError
@@ -99,7 +100,7 @@ def copy_directory(
             target.rmdir()  # on Windows nothing is renamed over it
         partial.rename(target)
         if lasting:
-            schema.sync_folder(target.parent)
+            sync_folder(target.parent)
     except OSError as error:
         raise BackupError(_said(error, target)) from error
     finally:
@@ -195,7 +196,7 @@ class _Records:
             return False  # deleted since it was listed
         if _size(manifest) != manifest_size or self._read_current() != self._current:
             return False
-        # Only the newest log still grows, and one that was begun since would go on where it ends.
+        # Only the newest journal still grows, and one that was begun since would go on where it ends.
         self._sizes = {name: _size(self._opened[name]) for name in names}
         self._sizes[self._current] = manifest_size
         return True
@@ -287,7 +288,7 @@ def _sync_tree(folder: Path) -> None:
         for name in names:
             with open(Path(path) / name, "rb" if sys.platform != "win32" else "r+b") as file:
                 os.fsync(file.fileno())
-        schema.sync_folder(Path(path))
+        sync_folder(Path(path))
 
 
 def _said(error: OSError, target: Path) -> str:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: the records' write-ahead log is RocksDB's own. 2: it is the journal (chronik.store.rocks.journal); what RocksDB's
+log holds from before is still read."""
 
 _WINDOWS_LOCK_AT = 2**20
 """The byte that is locked on Windows, where nobody could read the pid if it lay in the locked range."""
@@ -93,7 +95,7 @@ class DataDirectory:
 
 
 def check_format(path: Path, *, create: bool = False) -> None:
-    """Refuse a directory that a newer program wrote; with `create`, mark a new one."""
+    """Refuse a directory that a newer program wrote; with `create`, mark a new one, and an older one as ours."""
     file = path / "format"
     try:
         text = file.read_text(encoding="ascii", errors="replace").strip()
@@ -113,6 +115,8 @@ def check_format(path: Path, *, create: bool = False) -> None:
             f"The data directory {path} has format {text}, but this chronik knows only up to {FORMAT_VERSION}: "
             "it was written by a newer version."
         )
+    if create and int(text) < FORMAT_VERSION:
+        _write_durably(file, f"{FORMAT_VERSION}\n")
 
 
 def _write_durably(file: Path, text: str) -> None:

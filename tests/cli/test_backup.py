@@ -247,7 +247,7 @@ def test_reset_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def loaded_broker(broker_factory: BrokerFactory, tmp_path: Path) -> BrokerProcess:
     config = tmp_path / "chronik.toml"
-    config.write_text(f"store.chunk.bytes = {CHUNK_BYTES}\nstore.write.buffer.bytes = {2 * CHUNK_BYTES}\n")
+    config.write_text(f"store.chunk.bytes = {CHUNK_BYTES}\n")
     topics = [f"{name}:{load.PARTITIONS}" for name in (load.PLAIN, load.COPY)]
     args = ["--config", str(config), *itertools.chain.from_iterable(("--topic", topic) for topic in topics)]
     broker = broker_factory(args=args)

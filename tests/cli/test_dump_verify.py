@@ -18,9 +18,10 @@ from chronik.log import epochs, producers, segments
 from chronik.log.epochs import EpochStart
 from chronik.settings import StoreSettings
 from chronik.store.rocks import keys
+from chronik.store.rocks.journal import Journal
+from chronik.store.rocks.journal_format import check_journals
 from chronik.store.rocks.options import STATE_FAMILY, open_records
 from chronik.store.rocks.reader import OfflineReader, StoredBatch, StoredLog, UnreadableRecords
-from chronik.store.rocks.reader_wal import check_wals
 from chronik.store.sql.image import read_image
 from chronik.terms import LogId, ProducerId
 from tests.broker_process import BrokerProcess
@@ -29,7 +30,7 @@ from tests.cli.conftest import PRODUCER_ID, Filled
 from tests.raw_client import RawClient
 
 BIG_VALUE = b"4" * 1000
-"""A part of a record of topic big that lies in a file; and one of the last, which lies in the write-ahead log."""
+"""A part of a record of topic big that lies in a file; and one of the last, which lies in the journal."""
 
 
 def flip(path: Path, position: int) -> None:
@@ -39,9 +40,9 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(data)
 
 
-def holders(folder: Path, suffix: str, text: bytes) -> list[tuple[Path, int]]:
+def holders(folder: Path, names: str, text: bytes) -> list[tuple[Path, int]]:
     """The files that hold a text, and where."""
-    found = [(path, path.read_bytes().find(text)) for path in sorted((folder / "records").glob(f"*{suffix}"))]
+    found = [(path, path.read_bytes().find(text)) for path in sorted((folder / "records").glob(names))]
     return [(path, at) for path, at in found if at >= 0]
 
 
@@ -88,7 +89,9 @@ class Spoiler:
 
 @contextmanager
 def spoiling(folder: Path) -> Iterator[Spoiler]:
-    spoiler = Spoiler(open_records(folder / "records", StoreSettings()))
+    data = open_records(folder / "records", StoreSettings())
+    Journal(folder / "records", data).close()  # or it would be done again over what is spoilt
+    spoiler = Spoiler(data)
     yield spoiler
     spoiler.write()
 
@@ -97,7 +100,7 @@ def spoiling(folder: Path) -> Iterator[Spoiler]:
 
 
 def test_a_flipped_bit_in_a_file_is_found(copy: Path) -> None:
-    path, at = holders(copy, ".sst", BIG_VALUE)[0]
+    path, at = holders(copy, "*.sst", BIG_VALUE)[0]
     flip(path, at + 500)
     code, findings = verify(copy)
     assert code == 1
@@ -106,8 +109,8 @@ def test_a_flipped_bit_in_a_file_is_found(copy: Path) -> None:
     assert "checksum" in findings[0]["message"]
 
 
-def test_a_flipped_bit_in_a_write_ahead_log_is_found(copy: Path) -> None:
-    path, at = holders(copy, ".log", b"kept")[0]
+def test_a_flipped_bit_in_a_journal_is_found(copy: Path) -> None:
+    path, at = holders(copy, "journal-*", b"kept")[0]
     flip(path, at)
     code, findings = verify(copy)
     assert code == 1
@@ -116,26 +119,25 @@ def test_a_flipped_bit_in_a_write_ahead_log_is_found(copy: Path) -> None:
     assert wal["message"].endswith("checksum mismatch")
 
 
-def test_every_bit_of_a_write_ahead_log_counts(copy: Path) -> None:
-    path, _ = holders(copy, ".log", b"kept")[0]
+def test_every_bit_of_a_journal_counts(copy: Path) -> None:
+    path, _ = holders(copy, "journal-*", b"kept")[0]
     whole = path.read_bytes()
-    used = len(whole.rstrip(b"\x00"))
-    # Not the last fragment: what is cut short there is how a crash leaves it.
-    for position in range(0, used - 200, max(used // 97, 1)):
+    for position in range(0, len(whole), max(len(whole) // 97, 1)):
         flip(path, position)
-        assert [damage.path for damage in check_wals(copy / "records")] == [path], position
+        # A record that seems to reach past the end of the file is how a crash leaves it, so this is not the last one.
+        (copy / "records" / "journal-99999999").write_bytes(b"")
+        assert [damage.path for damage in check_journals(copy / "records")] == [path], position
         path.write_bytes(whole)
-    assert check_wals(copy / "records") == []
+    assert check_journals(copy / "records") == []
 
 
-def test_the_torn_end_of_the_newest_write_ahead_log_is_no_damage(copy: Path) -> None:
-    path = max((copy / "records").glob("*.log"))
-    used = len(path.read_bytes().rstrip(b"\x00"))
+def test_the_torn_end_of_the_newest_journal_is_no_damage(copy: Path) -> None:
+    path = max((copy / "records").glob("journal-*"))
     with path.open("r+b") as file:
-        file.truncate(used - 3)
+        file.truncate(path.stat().st_size - 3)
     assert verify(copy)[0] == 0
-    (copy / "records" / "999999.log").write_bytes(b"")
-    assert [damage.reason for damage in check_wals(copy / "records")] == ["a fragment is cut off"]
+    (copy / "records" / "journal-99999999").write_bytes(b"")
+    assert [damage.reason for damage in check_journals(copy / "records")] == ["a record is cut off"]
 
 
 def test_a_file_that_is_missing_is_found(copy: Path) -> None:

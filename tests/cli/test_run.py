@@ -248,6 +248,18 @@ def test_records_that_rocksdb_cannot_open_are_refused(broker_factory: BrokerFact
     assert_one_sentence(refused(broker), 1, f"The records in {broker.data_dir} cannot be opened: ", "MANIFEST-000001")
 
 
+def test_a_journal_that_is_broken_before_its_end_is_refused(broker_factory: BrokerFactory) -> None:
+    broker = broker_factory()
+    broker.start()
+    assert broker.stop() == 0
+    for number, content in ((1, "rubbish"), (2, "")):
+        (broker.data_dir / "records" / f"journal-0000000{number}").write_text(content)
+    message = f"The records in {broker.data_dir} cannot be opened: journal-00000001 cannot be read from byte 0"
+    assert_one_sentence(refused(broker), 1, message)
+    (broker.data_dir / "records" / "journal-00000002").unlink()
+    broker.start()  # what the last one is, no record was ever acknowledged in it
+
+
 def test_a_port_in_use_is_refused_and_the_directory_is_let_go(broker_factory: BrokerFactory) -> None:
     broker = broker_factory(args=["--listen", "127.0.0.1:0"])
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -1,8 +1,9 @@
-"""RocksDB with faults: what rocksdict raises when a disk fails or when RocksDB cannot keep up, at a chosen call."""
+"""RocksDB and a journal with faults: what is raised where a disk fails or RocksDB cannot keep up, at a chosen call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 from rocksdict import Rdict
 
 from chronik.settings import StoreSettings
-from chronik.store.rocks import engine
+from chronik.store.rocks import engine, journal
 from chronik.store.rocks.options import open_records
 
 DISK_FULL = "IO error: No space left on device: While appending to file: 000004.log"
@@ -18,7 +19,10 @@ STALL = "Result incomplete: Write stall"
 
 
 class FaultyRdict:
-    """An Rdict whose calls fail as long as `faults` says so: method name -> what the exception says."""
+    """An Rdict whose calls fail as long as `faults` says so: method name -> what the exception says.
+
+    Those of its journal: "append" (half of the record is written), "cut" (what was written stays there), "sync".
+    """
 
     def __init__(self, data: Rdict) -> None:
         self.data = data
@@ -40,10 +44,6 @@ class FaultyRdict:
     def flush(self, wait: bool) -> None:
         self._raise("flush")
         self.data.flush(wait)
-
-    def flush_wal(self, sync: bool) -> None:
-        self._raise("flush_wal")
-        self.data.flush_wal(sync)
 
     def iter(self, options: Any) -> Any:
         self._raise("iter")
@@ -94,12 +94,38 @@ class _FaultyIterator:
 
 
 def inject(monkeypatch: pytest.MonkeyPatch) -> list[FaultyRdict]:
-    """Let every engine open a FaultyRdict from now on; they are listed, the newest last."""
+    """Let every engine open a FaultyRdict from now on; they are listed, and the newest, the last, has the journal's
+    faults."""
     opened: list[FaultyRdict] = []
 
     def open_faulty(path: Path, settings: StoreSettings) -> Rdict:
         opened.append(FaultyRdict(open_records(path, settings)))
         return cast("Rdict", opened[-1])
 
+    def fail(call: str) -> None:
+        if opened and call in opened[-1].faults:
+            raise OSError(errno.ENOSPC, opened[-1].faults[call])
+
+    def write_all(descriptor: int, buffers: Sequence[bytes]) -> None:
+        whole = b"".join(buffers)
+        try:
+            fail("append")
+        except OSError:
+            real_write_all(descriptor, [whole[: len(whole) // 2]])
+            raise
+        real_write_all(descriptor, buffers)
+
+    def cut(file: Any) -> None:
+        if not opened or "cut" not in opened[-1].faults:
+            real_cut(file)
+
+    def sync(descriptor: int) -> None:
+        fail("sync")
+        real_sync(descriptor)
+
+    real_write_all, real_cut, real_sync = journal._write_all, journal._cut, journal._sync
     monkeypatch.setattr(engine, "open_records", open_faulty)
+    monkeypatch.setattr(journal, "_write_all", write_all)
+    monkeypatch.setattr(journal, "_cut", cut)
+    monkeypatch.setattr(journal, "_sync", sync)
     return opened

@@ -79,6 +79,15 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     DataDirectory.open(tmp_path).close()  # the refusal kept no lock
 
 
+def test_an_older_format_is_taken_over_by_a_broker_and_left_alone_by_a_look(tmp_path: Path) -> None:
+    """An older program must not open it then: it would not see the journal."""
+    (tmp_path / "format").write_text("1\n")
+    check_format(tmp_path)
+    assert (tmp_path / "format").read_text() == "1\n"
+    DataDirectory.open(tmp_path).close()
+    assert (tmp_path / "format").read_text() == f"{FORMAT_VERSION}\n"
+
+
 @pytest.mark.parametrize("content", [b"", b"one", b"-1", b"1.5", b"\xff\xfe", b"\0" * 8])
 def test_an_unreadable_format_is_refused(tmp_path: Path, content: bytes) -> None:
     """Zeros are what some file systems leave of a new file after a power cut."""

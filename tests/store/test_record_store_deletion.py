@@ -222,7 +222,7 @@ async def fill(records: Records, rounds: int) -> None:
 @pytest.fixture
 async def spacious(engine: Engine, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Records]:
     """Four logs of 400 batches, 4 MB each, in chunks of 256 KB."""
-    settings = replace(SMALL, chunk_bytes=MIB // 4, write_buffer_bytes=MIB // 2)
+    settings = replace(SMALL, chunk_bytes=MIB // 4)
     records = Records(engine, tmp_path / "spacious", settings, segment_bytes=MIB)
     records.open()
     await fill(records, 40)
@@ -267,7 +267,7 @@ async def test_space_is_not_forgotten_by_a_restart(spacious: Records) -> None:
 
 async def test_what_is_alive_beside_the_deleted_stays(engine: Engine, tmp_path: Path) -> None:
     """In the same chunk, of the same log: only whole segments below the start go."""
-    records = Records(engine, tmp_path / "records", replace(SMALL, chunk_bytes=100_000, write_buffer_bytes=200_000))
+    records = Records(engine, tmp_path / "records", replace(SMALL, chunk_bytes=100_000))
     records.open()
     stored: list[bytes] = []
     for index in range(40):

@@ -34,13 +34,14 @@ async def expect_broken(records: Records) -> None:
     expect_dense(await records.read_all(A))
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["", "and half of it stays there"])
 async def test_a_failed_write_is_seen_by_nobody(
-    faulty: Records, opened: list[FaultyRdict], caplog: pytest.LogCaptureFixture
+    cut: bool, faulty: Records, opened: list[FaultyRdict], caplog: pytest.LogCaptureFixture
 ) -> None:
     await faulty.append_all(A, [sized(producer=(1, 0, sequence)) for sequence in range(5)])
     woken: list[None] = []
     faulty.store.watch([A], lambda: woken.append(None))
-    opened[-1].faults["write"] = DISK_FULL
+    opened[-1].faults.update({"append": DISK_FULL, "cut": DISK_FULL} if cut else {"append": DISK_FULL})
     outcomes = [
         faulty.submit(A, sized(producer=(1, 0, 5 + index), is_transactional=True), durability)
         for index, durability in enumerate(Durability)
@@ -56,10 +57,24 @@ async def test_a_failed_write_is_seen_by_nobody(
     assert (await faulty.append(A, sized(producer=(1, 0, 5)))).base_offset == 5
 
 
+async def test_what_the_journal_has_and_rocksdb_refuses_is_an_error_and_there_after_a_start(
+    faulty: Records, opened: list[FaultyRdict]
+) -> None:
+    """As with a failed fsync, nobody can say before the next start: whole, once, and the retry is known."""
+    opened[-1].faults.update(write=DISK_FULL, flush=DISK_FULL)
+    batch = sized(producer=(1, 0, 0))
+    assert await faulty.refusal(A, batch) is ErrorCode.KAFKA_STORAGE_ERROR
+    assert faulty.bounds() == LogBounds(0, 0, 0)
+    await faulty.reopen()
+    assert faulty.bounds() == LogBounds(0, 1, 1)
+    assert (await faulty.append(A, batch)).base_offset == 0
+    assert len(await faulty.read_all(A)) == 1
+
+
 async def test_a_failed_fsync_fails_those_who_wait_for_it_and_everything_after(
     faulty: Records, opened: list[FaultyRdict]
 ) -> None:
-    opened[-1].faults["flush_wal"] = DISK_FULL
+    opened[-1].faults["sync"] = DISK_FULL
     written = faulty.submit(A, sized())
     synced = faulty.submit(A, sized(), Durability.SYNCED)
     assert succeeded(await written).base_offset == 0
@@ -74,7 +89,7 @@ async def test_an_fsync_in_the_background_that_fails_is_not_passed_over(
     faulty: Records, opened: list[FaultyRdict]
 ) -> None:
     """Nobody waits for it, but the next who does would be told what is not true."""
-    opened[-1].faults["flush_wal"] = DISK_FULL
+    opened[-1].faults["sync"] = DISK_FULL
     await faulty.append()
     await eventually(lambda: faulty.submit(A, sized()).done())
     await expect_broken(faulty)
@@ -82,7 +97,7 @@ async def test_an_fsync_in_the_background_that_fails_is_not_passed_over(
 
 async def test_a_deletion_whose_fsync_fails_is_an_error(faulty: Records, opened: list[FaultyRdict]) -> None:
     await faulty.append_all(A, [sized()] * 5)
-    opened[-1].faults["flush_wal"] = DISK_FULL
+    opened[-1].faults["sync"] = DISK_FULL
     with pytest.raises(KafkaError, match="KAFKA_STORAGE_ERROR"):
         await faulty.store.delete_records(A, 3)
 
@@ -103,7 +118,7 @@ async def test_a_chunk_that_cannot_be_ended_stops_the_writing(faulty: Records, o
 
 async def test_a_store_that_failed_can_be_closed(faulty: Records, opened: list[FaultyRdict]) -> None:
     await faulty.append()
-    opened[-1].faults.update(write=DISK_FULL, flush_wal=DISK_FULL, flush=DISK_FULL)
+    opened[-1].faults.update(append=DISK_FULL, sync=DISK_FULL, flush=DISK_FULL)
     outcome = faulty.submit(A, sized())
     await faulty.close()
     assert isinstance(outcome.result(), KafkaError)

@@ -107,7 +107,7 @@ async def test_reclaiming_old_chunks_leaves_the_files_of_the_others_alone(
 ) -> None:
     """Symptom: deletions lay in one file with the newest records, so all that was between them was rewritten."""
     opened = inject(monkeypatch)
-    settings = replace(SMALL, chunk_bytes=MIB // 2, write_buffer_bytes=MIB, max_staged_bytes=4 * MIB)
+    settings = replace(SMALL, chunk_bytes=MIB // 2, max_staged_bytes=4 * MIB)
     records = Records(RocksEngine, tmp_path / "records", settings, segment_bytes=MIB // 4)
     records.open()
     await records.append_all(A, [sized(10_000)] * 1000)
@@ -198,8 +198,8 @@ def test_a_tail_holds_the_newest_batches_and_nothing_of_the_others(counts: list[
 
 
 def test_a_log_that_was_cut_off_keeps_what_was_synced(tmp_path: Path) -> None:
-    """The write-ahead log loses its end, which no fsync had reached, at any byte: a prefix of it is what there is."""
-    settings = replace(SMALL, chunk_bytes=8 * MIB, write_buffer_bytes=16 * MIB, background_sync_ms=60_000)
+    """The journal loses its end, which no fsync had reached, at any byte: a prefix of it is what there is."""
+    settings = replace(SMALL, chunk_bytes=8 * MIB, background_sync_ms=60_000)
     records = Records(RocksEngine, tmp_path / "records", settings)
 
     async def write() -> tuple[int, Path]:
@@ -207,7 +207,7 @@ def test_a_log_that_was_cut_off_keeps_what_was_synced(tmp_path: Path) -> None:
         for sequence in range(10):
             await records.append(A, sized(300, producer=(1, 0, sequence)), Durability.SYNCED)
             await records.append(B, sized(300), Durability.SYNCED)
-        (log,) = records.path.glob("*.log")
+        (log,) = records.path.glob("journal-*")
         synced = log.stat().st_size
         for sequence in range(10, 20):
             await records.append(A, sized(300, producer=(1, 0, sequence)))

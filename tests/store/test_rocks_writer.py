@@ -27,13 +27,13 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_what_comes_in_a_turn_is_one_write(faulty: Records, opened: list[FaultyRdict]) -> None:
-    await asyncio.gather(*[faulty.submit(log, sized()) for log in (A, B, C) for _ in range(10)])
+    await asyncio.gather(*[faulty.submit(log, sized()) for log in (A, B, C) for _ in range(5)])
     assert len(opened[-1].write_sizes) == 1
 
 
 async def test_a_great_turn_is_written_in_pieces(opened: list[FaultyRdict], tmp_path: Path) -> None:
     """Symptom: after a stall the loop stood still for as long as 64 MB took to be written."""
-    settings = replace(SMALL, chunk_bytes=64 * MIB, write_buffer_bytes=128 * MIB)
+    settings = replace(SMALL, chunk_bytes=64 * MIB)
     records = Records(RocksEngine, tmp_path / "records", settings)
     records.open()
     outcomes = [records.submit(A, sized(200_000)) for _ in range(50)]
@@ -50,7 +50,7 @@ async def test_a_great_turn_is_written_in_pieces(opened: list[FaultyRdict], tmp_
 
 async def test_chunks_lie_in_files_of_their_own(tmp_path: Path) -> None:
     """Whatever is written at once: no file reaches from one chunk into another one's middle."""
-    settings = replace(SMALL, chunk_bytes=MIB, write_buffer_bytes=2 * MIB, max_staged_bytes=8 * MIB)
+    settings = replace(SMALL, chunk_bytes=MIB, max_staged_bytes=8 * MIB)
     records = Records(RocksEngine, tmp_path / "records", settings)
     records.open()
     for _ in range(3):
@@ -69,11 +69,11 @@ async def test_a_turn_that_is_half_written_is_half_there(faulty: Records, opened
     """The disk fails between the writes of one turn: what the first ones held is there, exact to the last offset."""
     data = opened[-1]
 
-    def fail_at_third(number: int) -> None:
-        if number == 2:
-            data.faults["write"] = DISK_FULL
+    def fail_after_second(number: int) -> None:
+        if number == 1:
+            data.faults["append"] = DISK_FULL
 
-    data.before_write = fail_at_third
+    data.before_write = fail_after_second
     outcomes = [faulty.submit(A, sized(100_000, producer=(1, 0, sequence))) for sequence in range(40)]
     results = await asyncio.gather(*outcomes)
     written = [result.base_offset for result in results if not isinstance(result, KafkaError)]
@@ -115,7 +115,7 @@ async def test_a_stall_of_rocksdb_makes_producers_wait_and_loses_nothing(
 
 
 async def test_tiny_buffers_only_slow_down(tmp_path: Path) -> None:
-    settings = replace(SMALL, write_buffer_bytes=32 * 1024, chunk_bytes=64 * 1024, max_staged_bytes=100_000)
+    settings = replace(SMALL, chunk_bytes=64 * 1024, max_staged_bytes=100_000)
     records = Records(RocksEngine, tmp_path / "records", settings)
     records.open()
     appended = await records.append_all(A, [sized(9000)] * 1500)

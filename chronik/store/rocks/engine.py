@@ -37,6 +37,7 @@ from chronik.store.rocks import keys, log_state
 from chronik.store.rocks.deletion import Deletion
 from chronik.store.rocks.disk import DiskReader
 from chronik.store.rocks.garbage import Garbage
+from chronik.store.rocks.journal import Journal
 from chronik.store.rocks.log_state import LogState, Watch
 from chronik.store.rocks.markers import Markers
 from chronik.store.rocks.options import STATE_FAMILY, open_records
@@ -54,10 +55,16 @@ class RocksEngine:
     """An open database. All methods on the loop's thread; see `RecordStore` for what they promise."""
 
     def __init__(self, path: Path, settings: StoreSettings) -> None:
-        """Open, creating if need be; must run on the loop's thread. Raises whatever rocksdict does (an Exception)."""
+        """Open, creating if need be; must run on the loop's thread. DamagedJournal, OSError, or whatever rocksdict
+        raises (an Exception)."""
         self._loop: AbstractEventLoop = get_running_loop()
         self._settings = settings
         data = open_records(path, settings)
+        try:
+            journal = Journal(path, data)
+        except BaseException:
+            data.close()
+            raise
         self._data = data
         self._states: dict[LogId, LogState] = {}
         self._gone = LogState(LogId(-1))
@@ -73,7 +80,7 @@ class RocksEngine:
         self.filled = Event()
         """Set whenever a chunk is full: there may be something for `retain` and `reclaim` to do."""
         self._writer = Writer(
-            data, _next_chunk(data), settings, self._complete_rows, self._wake_touched, self.filled.set
+            data, journal, _next_chunk(data), settings, self._complete_rows, self._wake_touched, self.filled.set
         )
         self._markers = Markers(self._writer, self._extend, self._hold)
         self._garbage = Garbage(self._writer, self._state, settings)

@@ -25,20 +25,21 @@ from chronik.store.rocks import keys
 STATE_FAMILY = "state"
 
 
-def _family_options(settings: StoreSettings, cache: Cache, write_buffer_bytes: int) -> Options:
+MEMTABLE_BYTES = 1024 * MIB
+"""More than any memtable comes to have: the writer alone says when they are switched, once the journal is synced."""
+
+
+def _family_options(cache: Cache) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
     # Producers compress; compressing again costs CPU and gains nothing.
     options.set_compression_type(DBCompressionType.none())
-    options.set_write_buffer_size(write_buffer_bytes)
+    options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_write_buffer_number(3)
     options.set_max_background_jobs(2)
     # Shortens the stalls of the disk: dirty pages leave while they are written, not at the fsync.
-    options.set_wal_bytes_per_sync(512 * 1024)
     options.set_bytes_per_sync(1 * MIB)
-    # Two families share the log: a family with little data must not keep the log of the other alive.
-    options.set_max_total_wal_size(4 * settings.chunk_bytes)
     options.set_keep_log_file_num(2)
     options.set_stats_dump_period_sec(0)
     options.set_max_open_files(512)
@@ -49,12 +50,10 @@ def _family_options(settings: StoreSettings, cache: Cache, write_buffer_bytes: i
     return options
 
 
-def open_records(path: Path, settings: StoreSettings, access: AccessType | None = None) -> Rdict:
-    """Open (creating if need be) the database; `access` for read-only openings beside a running broker."""
+def open_records(path: Path, settings: StoreSettings) -> Rdict:
+    """Open (creating if need be) the database, without what only the journal knows."""
     cache = Cache(settings.block_cache_bytes)
-    data = _family_options(settings, cache, settings.write_buffer_bytes)
-    state = _family_options(settings, cache, min(settings.write_buffer_bytes, 16 * MIB))
-    return Rdict(str(path), data, {STATE_FAMILY: state}, access or AccessType.read_write())
+    return Rdict(str(path), _family_options(cache), {STATE_FAMILY: _family_options(cache)}, AccessType.read_write())
 
 
 def cold_reads() -> ReadOptions:
@@ -92,9 +91,16 @@ def values_of(data: Rdict, wanted: list[bytes], options: ReadOptions) -> list[by
     return cast("list[bytes | None]", data.get(cast("list[Any]", wanted), None, options))
 
 
-def unstalled_writes() -> WriteOptions:
-    """Writes that fail instead of blocking the loop when RocksDB stalls."""
+def unlogged_writes() -> WriteOptions:
+    """Writes that go to the memtables only: the journal has them."""
     options = WriteOptions()
+    options.disable_wal = True  # type: ignore[assignment,method-assign]  # a property, which rocksdict's stub has wrong
+    return options
+
+
+def unstalled_writes() -> WriteOptions:
+    """The same, and they fail instead of blocking the loop when RocksDB stalls."""
+    options = unlogged_writes()
     options.no_slowdown = True
     return options
 

@@ -1,14 +1,15 @@
 """The records of a data directory, read from outside: after a stop, after a crash, in a copy, or beside the broker.
 
-What is seen is one moment, the write-ahead log included. Nothing is written into the directory, not even what RocksDB
-and rocksdict write there when they are only to read: they are given a temporary folder of their own, in which a copy of
-the manifest leads to the files where they are.
+What is seen is one moment, the journal included. Nothing is written into the directory: RocksDB is given a temporary
+folder of its own, with a copy of the manifest and links to the table files, and there the journal is done again.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import error as StructError
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from rocksdict import AccessType, DBPath, Options, Rdict, RdictIter
+from rocksdict import Options, Rdict, RdictIter
 
 from chronik.log import aborted as aborted_index
 from chronik.log import epochs as leader_epochs
@@ -27,7 +28,9 @@ from chronik.log.epochs import Epochs
 from chronik.log.producers import ProducerState
 from chronik.log.segments import Segment, index_of
 from chronik.store.rocks import keys
-from chronik.store.rocks.options import STATE_FAMILY, bounded_reads
+from chronik.store.rocks.journal import write_again
+from chronik.store.rocks.journal_format import JournalReader, journal_paths
+from chronik.store.rocks.options import MEMTABLE_BYTES, STATE_FAMILY, bounded_reads
 from chronik.terms import NO_OFFSET, LogId, ProducerId
 
 _ATTEMPTS = 8
@@ -237,35 +240,46 @@ class OfflineReader:
         for attempt in range(_ATTEMPTS):
             before = _file_names(self._records)
             try:
-                data = self._attempt(attempt, AccessType.read_only(False))
+                data = self._attempt(Path(self._folder.name) / str(attempt))
             except Exception as error:  # rocksdict raises plain Exceptions
                 if before == _file_names(self._records):
                     raise UnreadableRecords(_said(error)) from error
                 continue
-            if not _write_ahead_logs(before) - _file_names(self._records):
+            if data is not None:
                 return data
-            # What that log held was flushed after the manifest was read: it would be missing.
-            data.close()
-        try:
-            # A broker that writes so fast has to be followed. Only here, as this way shows an older state where a file
-            # is missing, instead of saying so.
-            return self._attempt(_ATTEMPTS, AccessType.secondary(f"{self._folder.name}/own"))
-        except Exception as error:
-            raise UnreadableRecords(_said(error)) from error
+        raise UnreadableRecords("the broker changes its files faster than they can be opened")
 
-    def _attempt(self, number: int, access: AccessType) -> Rdict:
-        folder = Path(self._folder.name) / str(number)
+    def _attempt(self, folder: Path) -> Rdict | None:
+        """None if it is not one moment: the manifest and the journals have changed meanwhile."""
         folder.mkdir()
-        manifest = (self._records / "CURRENT").read_text(encoding="ascii").strip()
-        (folder / "CURRENT").write_text(manifest + "\n", encoding="ascii")
-        shutil.copyfile(self._records / manifest, folder / manifest)
-        options = self._options()
-        return Rdict(str(folder), options, {STATE_FAMILY: self._options()}, access)
+        with ExitStack() as files:
+            journals = [(path, files.enter_context(path.open("rb"))) for path in journal_paths(self._records)]
+            current = (self._records / "CURRENT").read_text(encoding="ascii")
+            manifest = self._records / current.strip()
+            copied = shutil.copyfile(manifest, folder / manifest.name).stat().st_size
+            (folder / "CURRENT").write_text(current, encoding="ascii")
+            sizes = [os.fstat(file.fileno()).st_size for _, file in journals]
+            paths = [path for path, _ in journals]
+            if manifest.stat().st_size != copied or journal_paths(self._records) != paths:
+                return None
+            for path in self._records.iterdir():
+                if path.suffix == ".sst":
+                    _lead_to(path, folder / path.name)
+                elif path.suffix == ".log" and path.stat().st_size:
+                    shutil.copyfile(path, folder / path.name)  # of format 1
+            data = Rdict(str(folder), self._options(), {STATE_FAMILY: self._options()})
+            try:
+                for (path, file), size in zip(journals, sizes, strict=True):
+                    write_again(data, JournalReader(path, file, size))
+            except BaseException:
+                data.close()
+                raise
+            return data
 
     def _options(self) -> Options:
         options = Options(raw_mode=True)
-        options.set_db_paths([DBPath(str(self._records), 2**62)])
-        options.set_wal_dir(str(self._records))
+        options.set_write_buffer_size(MEMTABLE_BYTES)
+        options.set_disable_auto_compactions(True)
         options.set_max_open_files(_open_files(self._records))
         options.set_skip_stats_update_on_db_open(True)
         options.set_stats_dump_period_sec(0)
@@ -305,8 +319,15 @@ def _file_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def _write_ahead_logs(names: set[str]) -> set[str]:
-    return {name for name in names if name.endswith(".log")}
+def _lead_to(path: Path, link: Path) -> None:
+    """Where there are no symbolic links for everybody, as on Windows, another kind of link or a copy will do."""
+    for make in (os.symlink, os.link, shutil.copyfile):
+        try:
+            make(path, link)
+            return
+        except OSError:
+            if make is shutil.copyfile:
+                raise
 
 
 def _open_files(records: Path) -> int:

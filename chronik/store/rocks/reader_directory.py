@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from chronik.changes import OffsetCommitted
 from chronik.store.rocks import keys
+from chronik.store.rocks.journal_format import check_journals
 from chronik.store.rocks.reader import OfflineReader, StoredLog, UnreadableRecords
 from chronik.store.rocks.reader_findings import Finding, FindingKind, Looked
 from chronik.store.rocks.reader_verify import LogVerifier
-from chronik.store.rocks.reader_wal import check_wals
 from chronik.store.sql.image import CatalogImage, read_image
 from chronik.terms import LogId
 
@@ -62,7 +62,7 @@ def _findings(
 ) -> Iterator[Finding]:
     """One pass over everything, or over some logs; None among them stands for what is in no log."""
     if only is None or None in only:
-        for damage in check_wals(records):
+        for damage in check_journals(records):
             message = f"{damage.path.name} cannot be read from byte {damage.position}: {damage.reason}"
             yield Finding(FindingKind.CHECKSUM, message)
     try:

@@ -1,10 +1,10 @@
 """Group commit: what is appended in a turn of the loop goes into one WriteBatch, written on the loop.
 
-    append -> group -> one WriteBatch written -> (fsynced by the Syncer) -> answered
+    append -> group -> the journal, and one WriteBatch -> (fsynced by the Syncer) -> answered
 
 Groups are bounded, so that a WriteBatch never holds up the loop for long: where more comes in a turn, the next group is
-written in the next turn. A chunk ends with the group that fills it: the memtable is switched at exactly that place by
-`flush(False)`, off the loop, and writes wait until it returns. When RocksDB stalls, a write fails instead of blocking,
+written in the next turn. A chunk ends with the group that fills it: journal and memtables are switched at exactly that
+place, off the loop, and writes wait until that is done. When RocksDB stalls, a write fails instead of blocking,
 and is tried again; producers are held back once too much waits.
 """
 
@@ -20,6 +20,8 @@ from rocksdict import ColumnFamily, Rdict, WriteBatch
 
 from chronik.settings import StoreSettings
 from chronik.store.rocks import keys
+from chronik.store.rocks.journal import Journal
+from chronik.store.rocks.journal_format import encoded
 from chronik.store.rocks.options import STATE_FAMILY, unstalled_writes
 from chronik.store.rocks.pending import Pending
 from chronik.store.rocks.syncer import Syncer
@@ -27,11 +29,16 @@ from chronik.terms import Durability
 
 _GROUP_BYTES = 1024 * 1024
 """A WriteBatch holds no more than this and one batch: a few milliseconds of the loop."""
-_BATCH_OVERHEAD_BYTES = 128
-"""What a batch takes of a memtable beside its own bytes: its key, its index entry, and the list's nodes."""
+_BATCH_OVERHEAD_BYTES = 512
+"""What a batch counts for beside its own bytes: its key, its index entry and the list's nodes in the memtable, and the
+time that a start needs to do it again."""
+_ROW_BYTES = 256
+"""What a state row counts for: each of its versions takes room until the memtable is switched."""
 _STALL = "Result incomplete"
 """How the message begins with which RocksDB refuses a write instead of blocking its caller."""
 _STALL_RETRY_S = 0.002
+_TIDY_S = 0.2
+"""After how long RocksDB is asked whether it has made table files of what was ended."""
 _STALL_WARNING_COUNT = 500
 
 RangeDeletion = tuple[bytes, bytes, ColumnFamily | None]
@@ -44,10 +51,10 @@ class Group:
     """What goes into one WriteBatch, as plain keys and values, because a WriteBatch is used up by the attempt.
 
     `rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come before all of
-    it. `ends_memtable`: the memtable is switched after this group.
+    it. `ends_memtable`: the memtables are switched after this group. `is_logged`: the journal has it.
     """
 
-    __slots__ = ("ends_memtable", "items", "puts", "range_deletions", "rows", "size_bytes")
+    __slots__ = ("ends_memtable", "is_logged", "items", "puts", "range_deletions", "rows", "size_bytes")
 
     def __init__(self) -> None:
         self.items: list[Pending] = []
@@ -56,6 +63,7 @@ class Group:
         self.range_deletions: list[RangeDeletion] = []
         self.size_bytes = 0
         self.ends_memtable = False
+        self.is_logged = False
 
 
 class Writer:
@@ -69,6 +77,7 @@ class Writer:
     def __init__(
         self,
         data: Rdict,
+        journal: Journal,
         chunk: int,
         settings: StoreSettings,
         complete_rows: Callable[[], None],
@@ -84,6 +93,7 @@ class Writer:
         self.refusal: BaseException | None = None
         """Why nothing can be staged any more: a write or an fsync failed (RocksDB takes nothing after that, and no
         later fsync can vouch for what the kernel dropped), or the store was closed."""
+        self._journal = journal
         self._settings = settings
         self._complete_rows = complete_rows
         self._after_write = after_write
@@ -91,13 +101,15 @@ class Writer:
         self._options = unstalled_writes()
         self._loop: AbstractEventLoop = get_running_loop()
         self._threads = ThreadPoolExecutor(1, "chronik-flush")
-        self._syncer: Syncer[Pending] = Syncer(self._loop, self._sync, self._synced)
+        self._syncer: Syncer[Pending] = Syncer(self._loop, journal.sync, self._synced)
         self._closed_groups: deque[Group] = deque()
         self._staged_bytes = 0
         self._chunk_bytes = 0
+        self._row_bytes = 0
         self._stalled_count = 0
         self._scheduled = False
         self._switching = False
+        self._tidying = False
         self._failed = False
         self._waiting_for_room: list[Future[None]] = []
         self._idle: Future[None] | None = None
@@ -116,7 +128,7 @@ class Writer:
             group.size_bytes += size_bytes
             self._staged_bytes += size_bytes
             self._chunk_bytes += size_bytes
-            if self._chunk_bytes >= self._settings.chunk_bytes:
+            if self._chunk_bytes + self._row_bytes >= self._settings.chunk_bytes:
                 self.end_chunk()
                 self._filled()
             elif group.size_bytes >= _GROUP_BYTES:
@@ -128,9 +140,6 @@ class Writer:
         """End the chunk with what is staged; nothing happens while it is empty."""
         if self._chunk_bytes > 0:
             self._close_group(ends_memtable=True)
-            self._chunk_bytes = 0
-            self.chunk += 1
-            self._note_chunk()
 
     def stage_apart(self, item: Pending, range_deletions: Sequence[RangeDeletion]) -> None:
         """Delete ranges in a memtable of their own. With anything else in it, its file would reach from the deleted
@@ -163,6 +172,7 @@ class Writer:
         await self._loop.run_in_executor(None, self._threads.shutdown)
         self._syncer.submit(())
         await self._loop.run_in_executor(None, self._syncer.close)
+        await self._loop.run_in_executor(None, self._journal.close)
         # The database stays open, and locked, as long as any handle of it lives.
         self.state.close()
         del self.state, self.state_handle, self.data
@@ -172,9 +182,17 @@ class Writer:
 
     def _close_group(self, ends_memtable: bool = False) -> None:
         self._complete_rows()
-        self.group.ends_memtable = ends_memtable
-        self._closed_groups.append(self.group)
+        group = self.group
+        self._row_bytes += _ROW_BYTES * len(group.rows)
+        group.ends_memtable = ends_memtable or self._row_bytes >= self._settings.chunk_bytes
+        self._closed_groups.append(group)
         self.group = Group()
+        if group.ends_memtable:
+            self._row_bytes = 0
+            if self._chunk_bytes > 0:
+                self._chunk_bytes = 0
+                self.chunk += 1
+                self._note_chunk()
 
     def _schedule(self) -> None:
         self._scheduled = True
@@ -192,6 +210,8 @@ class Writer:
             self._close_group()
         group = self._closed_groups[0]
         try:
+            if not group.is_logged:
+                self._log(group)
             self.data.write(self._write_batch(group), self._options)
         except Exception as error:  # rocksdict raises plain Exceptions
             if str(error).startswith(_STALL):
@@ -204,7 +224,7 @@ class Writer:
         self._staged_bytes -= group.size_bytes
         if group.ends_memtable:
             self._switching = True
-            self._loop.run_in_executor(self._threads, self._switch).add_done_callback(self._switched)
+            self._loop.run_in_executor(self._threads, self._journal.turn).add_done_callback(self._switched)
         self._tell(group.items)
         if not (self._scheduled or self._switching) and (self._closed_groups or self.group.items):
             self._schedule()
@@ -222,6 +242,16 @@ class Writer:
             self._background_sync_due = True
             self._loop.call_later(self._settings.background_sync_ms / 1000, self._background_sync)
         self._after_write()
+
+    def _log(self, group: Group) -> None:
+        """Write it to the journal, once."""
+        data = [(first, end) for first, end, family in group.range_deletions if family is None]
+        state = [(first, end) for first, end, family in group.range_deletions if family is not None]
+        has_data, has_state = bool(group.puts or data), bool(group.rows or state)
+        if has_data or has_state:
+            buffers = encoded(group.puts, group.rows, data, state)
+            self._journal.append(buffers, has_data=has_data, has_state=has_state)
+        group.is_logged = True
 
     def _write_batch(self, group: Group) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
@@ -246,25 +276,36 @@ class Writer:
             self._scheduled = True
             self._loop.call_later(_STALL_RETRY_S, self._write)
 
-    def _switch(self) -> None:
-        self.data.flush(False)
-        self.state.flush(False)
-
     def _switched(self, switched: Future[None]) -> None:
         self._switching = False
         error = switched.exception()
         if error is not None:
             self._fail(error)
         else:
+            self._tidy_later()
             self._write()
+
+    def _tidy_later(self) -> None:
+        if not self._tidying and self.refusal is None:
+            self._tidying = True
+            self._loop.call_later(_TIDY_S, self._tidy)
+
+    def _tidy(self) -> None:
+        if self.refusal is None:  # the threads may have ended with it
+            self._loop.run_in_executor(self._threads, self._journal.tidy).add_done_callback(self._tidied)
+
+    def _tidied(self, tidied: Future[bool]) -> None:
+        self._tidying = False
+        error = tidied.exception()
+        if error is not None:
+            _log.error("A journal of the record store that is not needed any more cannot be deleted: %s", error)
+        elif tidied.result():
+            self._tidy_later()
 
     def _background_sync(self) -> None:
         self._background_sync_due = False
         if self.refusal is None:
             self._syncer.submit(())
-
-    def _sync(self) -> None:
-        self.data.flush_wal(True)
 
     def _synced(self, items: list[Pending], error: BaseException | None) -> None:
         if error is not None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from chronik.changes import Change
+from chronik.store.files import sync_folder
 from chronik.store.sql import image, schema
 from chronik.store.sql.image import CLUSTER_ID, CatalogImage
 from chronik.store.sql.problems import CatalogError
@@ -128,7 +129,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     schema.write_ahead(connection)
     if revision is None:
         schema.create(connection)
-        schema.sync_folder(path.parent)
+        sync_folder(path.parent)
     elif behind:
         from chronik.store.sql.migrate import upgrade
 

@@ -9,7 +9,6 @@ Alembic.
 from __future__ import annotations
 
 import base64
-import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -120,14 +119,3 @@ def new_cluster_id() -> str:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
         if not text.startswith("-"):
             return text
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new file's name durable; systems that cannot open folders do not need it."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
