@@ -104,6 +104,7 @@ KNOWN = (
     Known("Batches that no producer sends", "Produce", "responses", "codecs that are not true"),
     Known("Batches that no producer sends", "Produce", "responses", "stamped by the producer"),
     Known("Batches that no producer sends", "Produce", "responses", "no producer"),
+    Known("Batches that no producer sends", "Produce", "responses", "wrong in a transaction that is not open"),
     Known("Fetch sessions whose topic is gone", "Fetch", "responses", "session over a new topic of the name"),
     Known("Groups that nobody is in", "DescribeGroups", "groups.group_state", kafka="Empty", chronik="Dead"),
     Known("Groups that nobody is in", "ListGroups", "groups", SMALL_WORLD, by_chance=True),

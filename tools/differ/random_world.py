@@ -278,7 +278,7 @@ class World:
 
     def produce_in_transaction(self, name: str, producer: Message, place: tuple[str, int], sequence: int) -> None:
         who = {"producer_id": producer["producer_id"], "epoch": producer["producer_epoch"], "sequence": sequence}
-        records = batch(b"in a transaction", **who, transactional=True)
+        records = batch(b"in a transaction", keys=[b"k"], **who, transactional=True)  # good for compacted topics too
         topic, partition = place
         data = [self.named(topic) | {"partition_data": [{"index": partition, "records": records}]}]
         request = {"transactional_id": producer["transactional_id"], "acks": -1, "timeout": 20_000}

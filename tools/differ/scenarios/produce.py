@@ -255,6 +255,14 @@ def no_producer(s: Script) -> None:
 
 
 @scenario("Produce", since=3)
+def wrong_in_a_transaction_that_is_not_open(s: Script) -> None:
+    """A record without a key, to a compacted topic."""
+    s.topic("~t", cleanup_policy="compact")
+    records = batch(b"v", producer_id=77_006, epoch=0, sequence=0, transactional=True)
+    s.ask("Produce", transactional_id="~nobody", acks=-1, timeout=20_000, topic_data=[produced("~t", (0, records))])
+
+
+@scenario("Produce", since=3)
 def transactional_without_a_transaction(s: Script) -> None:
     s.topic("~t")
     records = batch(b"v", producer_id=77_005, epoch=0, sequence=0, transactional=True)
