@@ -16,6 +16,7 @@ from chronik.broker.broker import Broker
 from chronik.server.listener import Server
 from chronik.settings import BrokerSettings
 
+_GC_THRESHOLDS = (5000, 20, 100)
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 1024 * 1024
 
@@ -128,8 +129,10 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
 
 
 def _settle_memory() -> None:
-    """What was made so far lives as long as the process: the collector need not look at it again."""
+    """What was made so far lives as long as the process: the collector need not look at it again. Nor often at what has
+    lived for a while, as hardly anything is made in circles: each such look stands still for the whole memory."""
     gc.enable()
+    gc.set_threshold(*_GC_THRESHOLDS)
     gc.collect()
     gc.freeze()
 

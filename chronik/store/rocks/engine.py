@@ -72,7 +72,8 @@ class RocksEngine:
         """Stands for every dropped log: their numbers are never used again."""
         self._dirty: set[LogState] = set()
         self._touched: set[LogState] = set()
-        self._held: deque[tuple[LogState, int]] = deque()
+        self._held: deque[LogState] = deque()
+        """The log of each batch that is in a tail, the oldest batch first."""
         self._held_bytes = 0
         self._reads = ThreadPoolExecutor(_READ_THREADS, "chronik-read")
         self._disk = DiskReader(data, settings.cold_read_bytes)
@@ -189,14 +190,11 @@ class RocksEngine:
         """Make a written batch visible, in its log's tail; the oldest batches of any log leave when it becomes too
         much."""
         state.tail.append(base, end, data)
-        size = len(data) + _HELD_OVERHEAD_BYTES
         self._touched.add(state)
-        self._held.append((state, size))
-        self._held_bytes += size
+        self._held.append(state)
+        self._held_bytes += len(data) + _HELD_OVERHEAD_BYTES
         while self._held_bytes > self._settings.tail_cache_bytes:
-            oldest, oldest_size = self._held.popleft()
-            self._held_bytes -= oldest_size
-            oldest.tail.drop_oldest()
+            self._held_bytes -= self._held.popleft().tail.drop_oldest() + _HELD_OVERHEAD_BYTES
 
     def _complete_rows(self) -> None:
         rows = self._writer.group.rows

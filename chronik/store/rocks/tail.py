@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 
 
 class Tail:
     """A run of consecutive batches up to the log's visible end; the oldest leave first.
 
-    Three parallel lists with a moving head: appending, dropping the oldest and finding an offset are all cheap.
+    Parallel lists with a moving head: appending, dropping the oldest and finding an offset are all cheap. None of it is
+    anything that the garbage collector has to follow: with an object for each batch, it once stood still for 50 ms.
     """
 
     __slots__ = ("_bases", "_data", "_head", "end")
@@ -16,7 +18,7 @@ class Tail:
     def __init__(self, end: int) -> None:
         self.end = end
         """The offset after the newest batch."""
-        self._bases: list[int] = []
+        self._bases = array("q")
         self._data: list[bytes] = []
         self._head = 0
 
@@ -31,15 +33,17 @@ class Tail:
         self._data.append(data)
         self.end = end_offset
 
-    def drop_oldest(self) -> None:
-        """Let the oldest batch go; there must be one."""
+    def drop_oldest(self) -> int:
+        """Let the oldest batch go; there must be one. Returns its size."""
         head = self._head
+        size = len(self._data[head])
         self._data[head] = b""
         head += 1
         if head == len(self._bases) or (head >= 32 and head * 2 >= len(self._bases)):
             del self._bases[:head], self._data[:head]
             head = 0
         self._head = head
+        return size
 
     def read(self, offset: int, bound: int, max_bytes: int, at_least_one: bool) -> tuple[list[bytes], int]:
         """Whole batches from the one that contains `offset`, all below `bound`: (batches, bytes).
