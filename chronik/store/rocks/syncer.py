@@ -1,4 +1,4 @@
-"""The group fsync: one thread that syncs the write-ahead log over and over, with whatever has gathered meanwhile.
+"""The group fsync: one thread that syncs the journal over and over, with whatever has gathered meanwhile.
 
 The next sync begins as soon as the last one ended: a delay before it would only cost (measured: latency times three for
 one connection, and lower throughput), and an fsync on the loop would freeze every connection on a slow disk.
@@ -46,15 +46,17 @@ class Syncer(Generic[Item]):
         while not ending:
             group = queue.get()
             gathered: list[Item] = []
+            asked = False
             while True:
                 if group is None:
                     ending = True
                 else:
+                    asked = True
                     gathered.extend(group)
                 if queue.empty():
                     break
                 group = queue.get()
-            if ending and not gathered:
+            if not asked:
                 break
             error: BaseException | None = None
             try:
