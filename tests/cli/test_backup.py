@@ -87,7 +87,7 @@ def test_restored_directory_goes_on(copy: Path, tmp_path: Path, broker_factory: 
     done = chronik("restore", str(tmp_path / "backup"), "--data-dir", str(broker.data_dir))
     assert (done.returncode, done.stderr) == (0, "")
     broker.start()
-    assert "comes from a backup: the leader epoch is now 1" in broker.log()
+    wait_until(lambda: "comes from a backup: the leader epoch is now 1" in broker.log(), 10, "the epoch is told")
     with RawClient(broker.host, broker.port) as client:
         assert produce(client, "a", 1, batch_of([b"more"])) == 3
         commit(client, "h", "a", {1: 4})
@@ -219,7 +219,7 @@ def test_reset_empties_a_directory(copy: Path, broker_factory: BrokerFactory) ->
     broker = broker_factory()
     broker.data_dir = copy
     broker.start()
-    assert "0 topics, 0 partitions, 0 records" in broker.log()
+    wait_until(lambda: "0 topics, 0 partitions, 0 records" in broker.log(), 10, "the start is told")
 
 
 def test_reset_without_yes_asks_or_refuses(copy: Path) -> None:

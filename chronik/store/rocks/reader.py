@@ -6,8 +6,10 @@ folder of its own, with a copy of the manifest and links to the table files, and
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -33,7 +35,8 @@ from chronik.store.rocks.journal_format import JournalReader, journal_paths
 from chronik.store.rocks.options import MEMTABLE_BYTES, STATE_FAMILY, bounded_reads
 from chronik.terms import NO_OFFSET, LogId, ProducerId
 
-_ATTEMPTS = 8
+_PATIENCE_S = 20.0
+"""For how long a broker that changes its files all the time is tried: each time takes some milliseconds."""
 _OPEN_FILES_LEFT = 128
 """Of the files that the process may have open, those that are not RocksDB's."""
 
@@ -237,16 +240,21 @@ class OfflineReader:
 
     def _open(self) -> Rdict:
         """A broker may flush and delete files while they are being opened. It shows: then all begins anew."""
-        for attempt in range(_ATTEMPTS):
+        deadline = time.monotonic() + _PATIENCE_S
+        for attempt in itertools.count():
             before = _file_names(self._records)
+            folder = Path(self._folder.name) / str(attempt)
             try:
-                data = self._attempt(Path(self._folder.name) / str(attempt))
+                data = self._attempt(folder)
             except Exception as error:  # rocksdict raises plain Exceptions
                 if before == _file_names(self._records):
                     raise UnreadableRecords(_said(error)) from error
-                continue
-            if data is not None:
-                return data
+            else:
+                if data is not None:
+                    return data
+            if time.monotonic() > deadline:
+                break
+            shutil.rmtree(folder)
         raise UnreadableRecords("the broker changes its files faster than they can be opened")
 
     def _attempt(self, folder: Path) -> Rdict | None:
