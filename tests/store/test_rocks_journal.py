@@ -184,7 +184,9 @@ async def test_a_journal_stays_while_rocksdb_has_no_files_of_it(
     log = faulty.store._writer._journal  # type: ignore[attr-defined]  # what no user meets: RocksDB is too fast for it
     monkeypatch.setattr(journal, "_unflushed", lambda family: unflushed["data" if family is log._data else "state"])
     for data, state, left in ((0, 0, 0), (1, 0, 1), (0, 1, 1), (2, 0, 3), (0, 2, 2), (1, 2, 2), (2, 1, 3), (0, 3, 3)):
-        log._ended = [journal._Ended(path, has_data=number != 1, has_state=True) for number, path in enumerate(paths)]
+        log._ended = [
+            journal._Generation(path, has_data=number != 1, has_state=True) for number, path in enumerate(paths)
+        ]
         unflushed.update(data=data, state=state)
         log.tidy()
         assert [ended.path for ended in log._ended] == paths[3 - left :], (data, state)

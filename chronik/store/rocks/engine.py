@@ -370,8 +370,7 @@ def _slice(state: LogState, offset: int, buffers: list[bytes], size: int, isolat
     if isolation is IsolationLevel.READ_COMMITTED:
         aborted = []
         if state.aborted and buffers:
-            last = keys.BASE_OFFSET.unpack_from(buffers[-1])[0] + keys.LAST_OFFSET_DELTA.unpack_from(buffers[-1])[0]
-            aborted = overlapping(state.aborted, offset, last + 1)
+            aborted = overlapping(state.aborted, offset, keys.end_of(buffers[-1]))
     return LogSlice(state.bounds(), buffers, size, aborted)
 
 

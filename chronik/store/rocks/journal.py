@@ -52,26 +52,25 @@ class DamagedJournal(Exception):
 
 
 @dataclass(slots=True)
-class _Ended:
-    """A generation whose memtables RocksDB may still be making table files of; they are two if it has both."""
+class _Generation:
+    """A file, and whether it has anything of each family: then RocksDB has had a memtable of it."""
 
     path: Path
-    has_data: bool
-    has_state: bool
+    has_data: bool = False
+    has_state: bool = False
 
 
 class _File:
     """The generation that is written now."""
 
-    __slots__ = ("descriptor", "has_data", "has_state", "path", "size_bytes", "written_back_bytes")
+    __slots__ = ("descriptor", "generation", "size_bytes", "written_back_bytes")
 
     def __init__(self, path: Path) -> None:
         """Create it, so that it is there after a power cut. OSError."""
-        self.path = path
+        self.generation = _Generation(path)
         self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
         os.write(self.descriptor, MAGIC)
         self.size_bytes = self.written_back_bytes = len(MAGIC)
-        self.has_data = self.has_state = False
         sync_folder(path.parent)
 
 
@@ -88,8 +87,8 @@ class Journal:
         self._state = data.get_column_family(STATE_FAMILY)
         self._lock = Lock()
         self._sync_error: OSError | None = None
-        self._ended: list[_Ended] = []
-        """The oldest first."""
+        self._ended: list[_Generation] = []
+        """Those of which RocksDB may still be making table files, the oldest first."""
         self._file = _File(journal_path(folder, self._recover() + 1))
 
     # While it runs
@@ -103,8 +102,9 @@ class Journal:
             _cut(file)
             raise
         file.size_bytes += sum(map(len, buffers))
-        file.has_data = file.has_data or has_data
-        file.has_state = file.has_state or has_state
+        generation = file.generation
+        generation.has_data = generation.has_data or has_data
+        generation.has_state = generation.has_state or has_state
         if file.size_bytes - file.written_back_bytes >= _WRITTEN_BACK_BYTES:
             _begin_to_write_back(file)
 
@@ -127,11 +127,11 @@ class Journal:
         self.sync()
         self._data.flush(False)
         self._state.flush(False)
-        following = _File(journal_path(self._folder, number_of(file.path) + 1))
+        following = _File(journal_path(self._folder, number_of(file.generation.path) + 1))
         with self._lock:
             self._file = following
         os.close(file.descriptor)
-        self._ended.append(_Ended(file.path, file.has_data, file.has_state))
+        self._ended.append(file.generation)
 
     def tidy(self) -> bool:
         """Delete the files of which everything is in table files; whether others are left. OSError."""
@@ -156,8 +156,8 @@ class Journal:
         try:
             self._data.flush(True)
             self._state.flush(True)
-            for path in (*(ended.path for ended in self._ended), self._file.path):
-                path.unlink(missing_ok=True)
+            for generation in (*self._ended, self._file.generation):
+                generation.path.unlink(missing_ok=True)
         except Exception as error:  # rocksdict raises plain Exceptions
             _log.warning("The journal of the record store is left for the next start: %s", error)
         # The database stays open, and locked, as long as any handle of it lives.
@@ -176,10 +176,10 @@ class Journal:
             if reader.damage is not None and path != paths[-1]:
                 where, reason = reader.damage.position, reader.damage.reason
                 raise DamagedJournal(f"{path.name} cannot be read from byte {where}: {reason}")
-            self._end_recovered(_Ended(path, has_data, has_state), reader.damage)
+            self._end_recovered(_Generation(path, has_data, has_state), reader.damage)
         return number_of(paths[-1]) if paths else 0
 
-    def _end_recovered(self, ended: _Ended, damage: JournalDamage | None) -> None:
+    def _end_recovered(self, ended: _Generation, damage: JournalDamage | None) -> None:
         """A file with a broken end must not stay, as another one comes behind it."""
         wait = damage is not None
         self._data.flush(wait)

@@ -44,8 +44,8 @@ INDEX_VALUE = Struct(">Qqi")
 """last offset, max timestamp, size in bytes of the batch"""
 NUMBER = Struct(">q")
 LOG_PREFIX = Struct(">I")
-BASE_OFFSET = Struct(">q")
-LAST_OFFSET_DELTA = Struct(">23xi")
+_OFFSETS = Struct(">q15xi")
+"""Of a batch: base offset, and last offset delta."""
 
 MAX_OFFSET = 2**63 - 1
 
@@ -63,6 +63,12 @@ def batch_key(chunk: int, log: int, base_offset: int) -> bytes:
 def index_key(chunk: int, log: int, base_offset: int) -> bytes:
     """Where a batch's index entry is stored."""
     return DATA_KEY.pack(chunk, INDEX, log, base_offset)
+
+
+def end_of(batch: bytes) -> int:
+    """The offset after a batch, as stored."""
+    base_offset, last_offset_delta = _OFFSETS.unpack_from(batch)
+    return int(base_offset + last_offset_delta + 1)
 
 
 def garbage_suffix(chunk: int, log: int) -> int:

@@ -70,7 +70,7 @@ class ReadAhead:
         state.check_readable(offset)  # records may have been deleted meanwhile
         self._forget(place)
         if found[0]:
-            self._expect(state, _end_of(found[0][-1]), isolation, max_bytes, is_sequence=promise is not None)
+            self._expect(state, keys.end_of(found[0][-1]), isolation, max_bytes, is_sequence=promise is not None)
         return found
 
     def _begin(
@@ -141,10 +141,3 @@ def _trimmed(found: Batches, max_bytes: int, at_least_one: bool) -> Batches:
     while batches and size > max_bytes and not (at_least_one and len(batches) == 1):
         size -= len(batches.pop())
     return batches, size
-
-
-def _end_of(batch: bytes) -> int:
-    """The offset after the batch."""
-    base: int = keys.BASE_OFFSET.unpack_from(batch)[0]
-    delta: int = keys.LAST_OFFSET_DELTA.unpack_from(batch)[0]
-    return base + delta + 1
