@@ -8,18 +8,16 @@ duplicate; `chronik dump --verify` must find nothing either. For transactions se
 
 from __future__ import annotations
 
-import argparse
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.torture.broker import Broker, free_port, verified
+from tools.torture.broker import Broker, main
 from tools.torture.producers import IDEMPOTENT, KINDS
 
 TOPIC = "torture"
@@ -87,17 +85,22 @@ def account(records: list[list[tuple[int, str]]], acks: list[Path]) -> Account:
     return result
 
 
-def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
+def torture(broker: Broker, kills: int, seed: int, longest_s: float) -> int:
     chance = random.Random(seed)
-    folder = data_dir.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    broker = Broker(data_dir, folder / "broker.log", free_port(), [f"{TOPIC}:{PARTITIONS}"])
-    broker.start()
-    bootstrap = f"127.0.0.1:{broker.port}"
-    acks = [folder / f"{kind}.acks" for kind in KINDS]
+    acks = [broker.folder / f"{kind}.acks" for kind in KINDS]
     producers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tools.torture.producers", kind, kind, bootstrap, TOPIC, str(PARTITIONS), str(path)],
+            [
+                sys.executable,
+                "-m",
+                "tools.torture.producers",
+                kind,
+                kind,
+                broker.bootstrap,
+                TOPIC,
+                str(PARTITIONS),
+                str(path),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -108,9 +111,7 @@ def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
         time.sleep(1.5)
         for _ in range(kills):
             time.sleep(chance.uniform(0.05, longest_s))
-            broker.end(signal.SIGKILL)
-            time.sleep(chance.choice([0.0, 0.0, chance.uniform(0.0, 0.5)]))
-            broker.start()
+            broker.crash(chance)
         for producer in producers:
             producer.send_signal(signal.SIGTERM)
         told = [producer.communicate(timeout=180)[0].split() for producer in producers]
@@ -119,14 +120,10 @@ def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
             producer.kill()
     failed = sum(int(fields[1]) for fields in told)
     seconds = time.monotonic() - began
-    result = account(read_everything(bootstrap), acks)
-    broker.end(signal.SIGTERM)
-    problems = verified(data_dir)
-    restarts = sorted(broker.restart_s)
+    result = account(read_everything(broker.bootstrap), acks)
+    problems = broker.verified()
     print(f"seed {seed}: {kills} kills in {seconds:.0f} s, {result.acknowledged} acknowledged, {result.stored} stored")
-    print(
-        f"failed deliveries {failed}; restarts: median {restarts[len(restarts) // 2]:.2f} s, max {restarts[-1]:.2f} s"
-    )
+    print(f"failed deliveries {failed}; restarts: {broker.start_times()}")
     print(f"lost {len(result.lost)}, gaps {len(result.gaps)}, duplicates {len(result.duplicates)}")
     for problem in (*result.lost[:5], *result.gaps, *result.duplicates[:5]):
         print(f"  {problem}")
@@ -134,18 +131,5 @@ def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
     return 0 if result.is_clean and not problems and result.acknowledged else 1
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.torture", description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--data-dir", type=Path, help="a new directory; a temporary one by default")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=2.0, help="longest life of a broker, in seconds")
-    options = parser.parse_args()
-    if options.data_dir is not None:
-        sys.exit(run(options.kills, options.data_dir, options.seed, options.longest))
-    with tempfile.TemporaryDirectory(prefix="chronik-torture-") as folder:
-        sys.exit(run(options.kills, Path(folder) / "data", options.seed, options.longest))
-
-
 if __name__ == "__main__":
-    main()
+    main("tools.torture", __doc__, [f"{TOPIC}:{PARTITIONS}"], torture)

@@ -1,63 +1,71 @@
-"""The broker that is tortured: a process that is started and killed, and what is left of it in the end."""
+"""The broker that is tortured: killed, started again, looked into in the end; and the command line of a torture."""
 
 from __future__ import annotations
 
-import signal
-import socket
+import argparse
+import random
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-READY_TIMEOUT_S = 60.0
+from tests.broker_process import START_TIMEOUT_S, BrokerProcess
 
 
-@dataclass(slots=True)
-class Broker:
-    """A `chronik run` that is started and killed on one directory and port."""
+class Broker(BrokerProcess):
+    """A `chronik run` on one directory and port. `topics` are made at the start: name:partitions."""
 
-    data_dir: Path
-    log: Path
-    port: int
-    topics: Sequence[str]
-    """Made at the start: name:partitions."""
-    restart_s: list[float] = field(default_factory=list)
-    _process: subprocess.Popen[bytes] | None = None
+    def __init__(self, data_dir: Path, topics: Sequence[str]) -> None:
+        super().__init__(data_dir.parent, args=[part for topic in topics for part in ("--topic", topic)])
+        self.data_dir = data_dir
+        self._start_s: list[float] = []
 
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        ready = self.data_dir.with_name(self.data_dir.name + ".ready")
-        ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "chronik", "run", "--data-dir", str(self.data_dir)]
-        command += ["--listen", f"127.0.0.1:{self.port}", "--ready-file", str(ready)]
-        for topic in self.topics:
-            command += ["--topic", topic]
+    def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         began = time.monotonic()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        while not (ready.exists() and ready.read_text()):
-            if self._process.poll() is not None or time.monotonic() - began > READY_TIMEOUT_S:
-                raise SystemExit(f"the broker did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.005)
-        self.restart_s.append(time.monotonic() - began)
+        super().start(timeout_s)
+        self._start_s.append(time.monotonic() - began)
 
-    def end(self, number: signal.Signals) -> None:
-        """Send the signal and wait for the end."""
-        assert self._process is not None
-        self._process.send_signal(number)
-        self._process.wait(30)
+    def crash(self, chance: random.Random) -> None:
+        """Kill it, and start it again, mostly at once."""
+        self.kill()
+        time.sleep(chance.choice([0.0, 0.0, chance.uniform(0.0, 0.5)]))
+        self.start()
+
+    def start_times(self) -> str:
+        """For a report."""
+        times = sorted(self._start_s)
+        return f"median {times[len(times) // 2]:.2f} s, max {times[-1]:.2f} s"
+
+    def verified(self) -> str:
+        """Stop it: what `chronik dump --verify` finds wrong then; nothing, if all is well."""
+        self.stop()
+        command = [sys.executable, "-m", "chronik", "dump", "--data-dir", str(self.data_dir), "--verify"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return (
+            "" if done.returncode == 0 else f"exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+Torture = Callable[[Broker, int, int, float], int]
+"""With a running broker, kills, seed, and the longest time between two kills in seconds; the exit code."""
 
 
-def verified(data_dir: Path) -> str:
-    """What `chronik dump --verify` finds wrong; nothing, if all is well."""
-    command = [sys.executable, "-m", "chronik", "dump", "--data-dir", str(data_dir), "--verify"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else f"exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+def main(module: str, description: str | None, topics: Sequence[str], torture: Torture) -> None:
+    """Carry out what the command line says, and exit."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--data-dir", type=Path, help="a new directory; a temporary one by default")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=2.0, help="longest time between two kills, in seconds")
+    options = parser.parse_args()
+    with ExitStack() as ends:
+        data_dir = options.data_dir
+        if data_dir is None:
+            data_dir = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="chronik-torture-"))) / "data"
+        broker = Broker(data_dir, topics)
+        ends.callback(broker.close)
+        broker.start()
+        sys.exit(torture(broker, options.kills, options.seed, options.longest))

@@ -9,12 +9,10 @@ offset is the high watermark everywhere; `chronik dump --verify` must find nothi
 
 from __future__ import annotations
 
-import argparse
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -24,7 +22,7 @@ from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from tools.torture.broker import Broker, free_port, verified
+from tools.torture.broker import Broker, main
 from tools.torture.jobs import GROUP, INPUTS, OUTPUTS, STUCK_CODE, TRANSACTION_TIMEOUT_MS, place_of, text_of
 
 PARTITIONS = 4
@@ -198,7 +196,7 @@ class Jobs:
             self._processes[number] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
-def torture(broker: Broker, jobs: Jobs, kills: int, longest_s: float, chance: random.Random) -> Counter[str]:
+def kill_at_random(broker: Broker, jobs: Jobs, kills: int, longest_s: float, chance: random.Random) -> Counter[str]:
     """Kill so many times, half of the times the broker; what was killed how often."""
     killed: Counter[str] = Counter()
     for _ in range(kills):
@@ -207,9 +205,7 @@ def torture(broker: Broker, jobs: Jobs, kills: int, longest_s: float, chance: ra
             jobs.keep_running()
             time.sleep(0.02)
         if chance.random() < 0.5:
-            broker.end(signal.SIGKILL)
-            time.sleep(chance.choice([0.0, 0.0, chance.uniform(0.0, 0.5)]))
-            broker.start()
+            broker.crash(chance)
             killed["broker"] += 1
         else:
             jobs.kill_one()
@@ -277,20 +273,14 @@ def account(feeder: Feeder, watcher: Watcher, jobs: Jobs, outputs: dict[tuple[in
     )
 
 
-def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
-    chance = random.Random(seed)
-    folder = data_dir.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    topics = [f"{topic}:{PARTITIONS}" for topic in (INPUTS, OUTPUTS)]
-    broker = Broker(data_dir, folder / "broker.log", free_port(), topics)
-    broker.start()
-    bootstrap = f"127.0.0.1:{broker.port}"
-    feeder, watcher, jobs = Feeder(bootstrap), Watcher(bootstrap), Jobs(folder, bootstrap, chance)
+def torture(broker: Broker, kills: int, seed: int, longest_s: float) -> int:
+    chance, bootstrap = random.Random(seed), broker.bootstrap
+    feeder, watcher, jobs = Feeder(bootstrap), Watcher(bootstrap), Jobs(broker.folder, bootstrap, chance)
     feeding = Background(feeder.step)
     watching = [Background(watcher.watch_records), Background(watcher.watch_offsets)]
     began = time.monotonic()
     try:
-        killed = torture(broker, jobs, kills, longest_s, chance)
+        killed = kill_at_random(broker, jobs, kills, longest_s, chance)
         took_s = time.monotonic() - began
         feeding.end()
         feeder.finish()
@@ -315,20 +305,17 @@ def run(kills: int, data_dir: Path, seed: int, longest_s: float) -> int:
         result.missing.insert(0, f"the jobs stand at {watcher.positions} of {ends}")
     if not stable:
         result.unstable.append(f"{ends_of(bootstrap, OUTPUTS, 'read_committed')} of the outputs are stable")
-    broker.end(signal.SIGTERM)
-    return report(seed, killed, took_s, broker, jobs, result, verified(data_dir))
+    return report(seed, killed, took_s, broker, jobs, result)
 
 
-def report(
-    seed: int, killed: Counter[str], took_s: float, broker: Broker, jobs: Jobs, result: Account, problems: str
-) -> int:
-    restarts = sorted(broker.restart_s)
+def report(seed: int, killed: Counter[str], took_s: float, broker: Broker, jobs: Jobs, result: Account) -> int:
+    problems = broker.verified()
     print(f"seed {seed}: {killed['broker']} kills of the broker and {killed['job']} of jobs in {took_s:.0f} s")
     print(
         f"{result.inputs} inputs, {result.outputs} outputs; {result.aborted_on_purpose} transactions aborted on purpose"
     )
     print(f"jobs gave up {jobs.gave_up} times, and {jobs.stuck} times a call of librdkafka did not return")
-    print(f"restarts of the broker: median {restarts[len(restarts) // 2]:.2f} s, max {restarts[-1]:.2f} s")
+    print(f"restarts of the broker: {broker.start_times()}")
     print(", ".join(f"{name} {len(found)}" for name, found in result.problems().items()))
     for name, found in result.problems().items():
         for problem in found[:5]:
@@ -337,18 +324,5 @@ def report(
     return 0 if not any(result.problems().values()) and not problems and result.inputs else 1
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.torture.transactions", description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--data-dir", type=Path, help="a new directory; a temporary one by default")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=2.0, help="longest time between two kills, in seconds")
-    options = parser.parse_args()
-    if options.data_dir is not None:
-        sys.exit(run(options.kills, options.data_dir, options.seed, options.longest))
-    with tempfile.TemporaryDirectory(prefix="chronik-torture-") as folder:
-        sys.exit(run(options.kills, Path(folder) / "data", options.seed, options.longest))
-
-
 if __name__ == "__main__":
-    main()
+    main("tools.torture.transactions", __doc__, [f"{topic}:{PARTITIONS}" for topic in (INPUTS, OUTPUTS)], torture)
