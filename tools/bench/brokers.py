@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chronik import __version__ as chronik_version
+from tests.broker_process import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KAFKA_LIBS = ROOT / ".clients" / "kafka-4.2"
@@ -227,13 +228,6 @@ class Tansu(Broker):
     def version(self) -> str:
         told = subprocess.run([str(TANSU), "--version"], capture_output=True, text=True, check=False).stdout.strip()
         return f"{told.removeprefix('tansu ')}, memory engine"
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
