@@ -5,9 +5,7 @@ ordinary recovery: no committed offset lies beyond its log, and no transaction i
 
 - The catalog stands still while we hold SQLite's write lock; who wants to commit waits, for milliseconds. A second
   connection begins to read meanwhile, and goes on to see that moment afterwards.
-- Under the lock the record store's files are got hold of. RocksDB's table files never change, so a hard link or an open
-  file will do; its manifest and the journals only grow, so their lengths of that moment will. A file that the manifest
-  needs can be deleted only after the manifest has grown: if it has, what is new is got hold of too, and so on.
+- Under the lock the record store's files are got hold of (see `chronik.store.rocks.moment`).
 - What takes time, copying, comes after the lock.
 """
 
@@ -21,10 +19,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from chronik.store.datadir import FORMAT_VERSION, check_format
 from chronik.store.files import sync_folder
+from chronik.store.rocks.moment import Moment
 from chronik.store.rocks.reader import OfflineReader, UnreadableRecords
 from chronik.store.sql import image, schema
 from chronik.store.sql.problems import CatalogError
@@ -35,9 +34,6 @@ _LOCK_S = 30.0
 """How long the write lock is waited for: a busy broker commits all the time."""
 _HELD_S = 3.0
 """For which the lock is held at the most; the broker's own commits give up after five seconds."""
-_COPY_BYTES = 4 * 1024 * 1024
-_NOT_COPIED = ("LOCK", "LOG", "CURRENT", "MANIFEST-")
-"""RocksDB's files that a copy does not need, or gets in another way."""
 
 Progress = Callable[[int, int], None]
 """Told how many bytes were copied since the last call, and how many there are in all."""
@@ -172,46 +168,15 @@ def _write_catalog(snapshot: sqlite3.Connection, target: Path, properties: Mappi
 
 
 class _Records:
-    """RocksDB's files, as far as we have got hold of them. `files` closes those that are open."""
+    """The record store's files on their way into a copy: linked where the file system can, or open."""
 
     def __init__(self, source: Path, target: Path, files: ExitStack, *, links: bool) -> None:
         self._source = source
         self._target = target
-        self._files = files
         self._links = links
         self._linked: set[str] = set()
-        self._opened: dict[str, IO[bytes]] = {}
-        self._sizes: dict[str, int] = {}
-        """Of the open files: how many of their first bytes belong to the copy."""
-        self._current = ""
-
-    def attempt(self) -> bool:
-        """Get hold of everything that the manifest leads to; True if that is a moment: the manifest has not grown."""
-        self._current = self._read_current()
-        manifest = self._open(self._current)
-        manifest_size = _size(manifest)
-        try:
-            names = self._take_files()
-        except FileNotFoundError:
-            return False  # deleted since it was listed
-        if _size(manifest) != manifest_size or self._read_current() != self._current:
-            return False
-        # Only the newest journal still grows, and one that was begun since would go on where it ends.
-        self._sizes = {name: _size(self._opened[name]) for name in names}
-        self._sizes[self._current] = manifest_size
-        return True
-
-    def _take_files(self) -> list[str]:
-        """The names of what is to be copied; table files that can be linked are."""
-        names = []
-        for name in os.listdir(self._source):
-            if name.startswith(_NOT_COPIED) or name.endswith(".dbtmp") or name in self._linked:
-                continue
-            if name.endswith(".sst") and name not in self._opened and self._link(name):
-                continue
-            self._open(name)
-            names.append(name)
-        return names
+        self._moment = Moment(source, files, self._link)
+        self.attempt = self._moment.attempt
 
     def _link(self, name: str) -> bool:
         """False where the file system cannot, or lies elsewhere."""
@@ -226,38 +191,24 @@ class _Records:
                 self._linked.add(name)
         return self._links
 
-    def _open(self, name: str) -> IO[bytes]:
-        file = self._opened.get(name)
-        if file is None:
-            file = self._opened[name] = self._files.enter_context((self._source / name).open("rb"))
-        return file
-
-    def _read_current(self) -> str:
-        return (self._source / "CURRENT").read_text(encoding="ascii").strip()
-
     def write(self, progress: Progress) -> int:
         """Copy what is not linked; the number of bytes."""
-        total = sum(self._sizes.values())
-        for name, size in self._sizes.items():
-            with (self._target / name).open("wb") as out:
-                while size > 0:
-                    block = self._opened[name].read(min(size, _COPY_BYTES))
-                    if not block:
-                        raise BackupError(f"The file {name} of the records ends too early.")
-                    out.write(block)
-                    size -= len(block)
-                    progress(len(block), total)
-        (self._target / "CURRENT").write_text(self._current + "\n", encoding="ascii")
+        total = sum(self._moment.sizes.values())
+        try:
+            for name in self._moment.sizes:
+                with (self._target / name).open("wb") as out:
+                    for block in self._moment.blocks(name):
+                        out.write(block)
+                        progress(len(block), total)
+        except EOFError as error:
+            raise BackupError(str(error)) from error
+        (self._target / "CURRENT").write_text(self._moment.manifest + "\n", encoding="ascii")
         return total
 
     def linked_bytes(self) -> int:
         """Of the links that are left."""
         paths = [self._target / name for name in self._linked]
         return sum(path.stat().st_size for path in paths if path.exists())
-
-
-def _size(file: IO[bytes]) -> int:
-    return os.fstat(file.fileno()).st_size
 
 
 def _take(records: _Records) -> None:

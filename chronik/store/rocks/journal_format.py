@@ -137,9 +137,14 @@ def journal_path(folder: Path, number: int) -> Path:
     return folder / f"{_PREFIX}{number:0{_SUFFIX}}"
 
 
+def is_journal(name: str) -> bool:
+    """Whether a file of a RocksDB folder is one, by its name. Their names are in the order of their numbers."""
+    return name.startswith(_PREFIX)
+
+
 def journal_paths(folder: Path) -> list[Path]:
     """All journals of a RocksDB folder, the oldest first."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith(_PREFIX))
+    return sorted(path for path in folder.iterdir() if is_journal(path.name))
 
 
 def number_of(path: Path) -> int:

@@ -31,12 +31,15 @@ from chronik.log.producers import ProducerState
 from chronik.log.segments import Segment, index_of
 from chronik.store.rocks import keys
 from chronik.store.rocks.journal import write_again
-from chronik.store.rocks.journal_format import JournalReader, journal_paths
+from chronik.store.rocks.journal_format import JournalReader, is_journal
+from chronik.store.rocks.moment import TABLE_SUFFIX, Moment
 from chronik.store.rocks.options import MEMTABLE_BYTES, STATE_FAMILY, bounded_reads
 from chronik.terms import NO_OFFSET, LogId, ProducerId
 
 _PATIENCE_S = 20.0
-"""For how long a broker that changes its files all the time is tried: each time takes some milliseconds."""
+"""For how long a broker that changes its files all the time is tried."""
+_HELD_FILES = Path("/proc/self/fd")
+"""Where a file that is open has a name, even if it was deleted (Linux)."""
 _OPEN_FILES_LEFT = 128
 """Of the files that the process may have open, those that are not RocksDB's."""
 
@@ -239,59 +242,60 @@ class OfflineReader:
     # Opening
 
     def _open(self) -> Rdict:
-        """A broker may flush and delete files while they are being opened. It shows: then all begins anew."""
+        """Where table files cannot be held open, a broker may delete one before RocksDB opens it. It shows: then all
+        begins anew."""
         deadline = time.monotonic() + _PATIENCE_S
         for attempt in itertools.count():
             before = _file_names(self._records)
             folder = Path(self._folder.name) / str(attempt)
             try:
-                data = self._attempt(folder)
+                return self._attempt(folder, deadline)
             except Exception as error:  # rocksdict raises plain Exceptions
-                if before == _file_names(self._records):
+                if before == _file_names(self._records) or time.monotonic() > deadline:
                     raise UnreadableRecords(_said(error)) from error
-            else:
-                if data is not None:
-                    return data
-            if time.monotonic() > deadline:
-                break
-            shutil.rmtree(folder)
-        raise UnreadableRecords("the broker changes its files faster than they can be opened")
+                shutil.rmtree(folder)
+        raise AssertionError("there is always another attempt")
 
-    def _attempt(self, folder: Path) -> Rdict | None:
-        """None if it is not one moment: the manifest and the journals have changed meanwhile."""
+    def _attempt(self, folder: Path, deadline: float) -> Rdict:
         folder.mkdir()
+        count = sum(1 for _ in self._records.glob(f"*{TABLE_SUFFIX}"))
+        holds_tables = _HELD_FILES.is_dir() and _open_files(2 * count) == -1
+
+        def has_table(name: str) -> bool:
+            if not holds_tables:
+                _lead_to(self._records / name, folder / name)
+            return not holds_tables
+
         with ExitStack() as files:
-            journals = [(path, files.enter_context(path.open("rb"))) for path in journal_paths(self._records)]
-            current = (self._records / "CURRENT").read_text(encoding="ascii")
-            manifest = self._records / current.strip()
-            copied = shutil.copyfile(manifest, folder / manifest.name).stat().st_size
-            (folder / "CURRENT").write_text(current, encoding="ascii")
-            sizes = [os.fstat(file.fileno()).st_size for _, file in journals]
-            paths = [path for path, _ in journals]
-            if manifest.stat().st_size != copied or journal_paths(self._records) != paths:
-                return None
-            for path in self._records.iterdir():
-                if path.suffix == ".sst":
-                    _lead_to(path, folder / path.name)
-                elif path.suffix == ".log" and path.stat().st_size:
-                    shutil.copyfile(path, folder / path.name)  # of format 1
-            data = Rdict(str(folder), self._options(), {STATE_FAMILY: self._options()})
+            moment = Moment(self._records, files, has_table)
+            while not moment.attempt():
+                if time.monotonic() > deadline:
+                    raise UnreadableRecords("the broker changes its files faster than they can be opened")
+            for name in moment.sizes:
+                if name.endswith(TABLE_SUFFIX):
+                    _lead_to(_HELD_FILES / str(moment.opened[name].fileno()), folder / name)
+                elif name == moment.manifest or name.endswith(".log"):  # a log of RocksDB's own: of format 1
+                    (folder / name).write_bytes(b"".join(moment.blocks(name)))
+            (folder / "CURRENT").write_text(f"{moment.manifest}\n", encoding="ascii")
+            options = [_options(_open_files(count)) for _ in range(2)]
+            data = Rdict(str(folder), options[0], {STATE_FAMILY: options[1]})
             try:
-                for (path, file), size in zip(journals, sizes, strict=True):
-                    write_again(data, JournalReader(path, file, size))
+                for name in sorted(filter(is_journal, moment.sizes)):
+                    write_again(data, JournalReader(self._records / name, moment.opened[name], moment.sizes[name]))
             except BaseException:
                 data.close()
                 raise
             return data
 
-    def _options(self) -> Options:
-        options = Options(raw_mode=True)
-        options.set_write_buffer_size(MEMTABLE_BYTES)
-        options.set_disable_auto_compactions(True)
-        options.set_max_open_files(_open_files(self._records))
-        options.set_skip_stats_update_on_db_open(True)
-        options.set_stats_dump_period_sec(0)
-        return options
+
+def _options(open_files: int) -> Options:
+    options = Options(raw_mode=True)
+    options.set_write_buffer_size(MEMTABLE_BYTES)
+    options.set_disable_auto_compactions(True)
+    options.set_max_open_files(open_files)
+    options.set_skip_stats_update_on_db_open(True)
+    options.set_stats_dump_period_sec(0)
+    return options
 
 
 def _add_row(stored: StoredLog, kind: int, suffix: int, value: bytes) -> None:
@@ -338,12 +342,12 @@ def _lead_to(path: Path, link: Path) -> None:
                 raise
 
 
-def _open_files(records: Path) -> int:
-    """How many files RocksDB may keep open: all (-1) if the system allows it, since a file that is open can still be
+def _open_files(wanted: int) -> int:
+    """How many files may be kept open: all (-1) if the system allows so many, since a file that is open can still be
     read after the broker has deleted it."""
     try:
         import resource
     except ImportError:  # Windows
         return -1
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OPEN_FILES_LEFT
-    return -1 if sum(1 for _ in records.glob("*.sst")) <= allowed else max(allowed, 64)
+    return -1 if wanted <= allowed else max(allowed, 64)
