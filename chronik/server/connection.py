@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections import deque
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from chronik.api import api_versions
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Memory, Peer, RequestContext
 from chronik.wire.apis import ApiKey
-from chronik.wire.header import RequestHeader, decode_header, decode_request, encode_response, with_correlation_id
+from chronik.wire.header import FRONT, Form, decode_header, form_of, which, with_correlation_id
 from chronik.wire.primitives import Buffer, MalformedFrame
 
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
     from chronik.server.listener import Server
 
 SIZE_BYTES = 4
+_SIZE = struct.Struct(">i")
 API_KEY_BYTES = 2
 GROW_BYTES = 2 * 1024 * 1024
 """A frame that claims to be larger than this gets its memory step by step, as its bytes really arrive."""
 QUEUED_BYTES = 1024 * 1024
 """Waiting requests of one connection above which its socket is not read."""
 
-_WAITING = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
-"""Requests that may wait for what somebody else does: for records, or for the other members of a group."""
 _PRODUCE = ApiKey.PRODUCE.to_bytes(API_KEY_BYTES, "big")
 
 _log = logging.getLogger(__name__)
@@ -43,11 +43,17 @@ Out = list[Buffer]
 class _Slot:
     """An answer's place in the order of answers."""
 
-    __slots__ = ("answer", "header")
+    __slots__ = ("answer", "connection", "correlation_id", "form")
 
-    def __init__(self, header: RequestHeader) -> None:
-        self.header = header
+    def __init__(self, connection: Connection, form: Form, correlation_id: int) -> None:
+        self.connection = connection
+        self.form = form
+        self.correlation_id = correlation_id
         self.answer: Out | None = None
+
+    def __call__(self, response: Any) -> None:
+        """What was deferred is there."""
+        self.connection.produced(self, response)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -74,7 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._task: asyncio.Task[None] | None = None
         self._cancellable = False
         self._waiting = False
-        """Whether the task's request is one of _WAITING."""
+        """Whether the task's request may wait for what somebody else does."""
         self._reading_paused = False
         self._writing_paused = False
         self._closing = False
@@ -140,7 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         self.used_at = self._server.loop.time()
         try:
             if self._partial is None:
-                self._split(self._shared[:nbytes])
+                self._split(nbytes)
             else:
                 self._fill(nbytes)
         except MalformedFrame as error:
@@ -149,18 +155,22 @@ class Connection(asyncio.BufferedProtocol):
 
     # Frames
 
-    def _split(self, data: memoryview) -> None:
+    def _split(self, nbytes: int) -> None:
         """Take whole frames out of what was read; keep the beginning of another."""
-        at, end = 0, len(data)
-        while end - at >= SIZE_BYTES and not self._closing:
-            stop = at + SIZE_BYTES + self._checked_size(data[at : at + SIZE_BYTES])
-            if stop > end:
-                self._begin_partial(data[at:], stop - at)
+        shared, limit, at = self._shared, self._limit, 0
+        while nbytes - at >= SIZE_BYTES and not self._closing:
+            (size,) = _SIZE.unpack_from(shared, at)
+            if not 0 <= size <= limit:
+                self._refuse_size(size)
+            at += SIZE_BYTES
+            stop = at + size
+            if stop > nbytes:
+                self._begin_partial(shared[at - SIZE_BYTES : nbytes], SIZE_BYTES + size)
                 return
-            self._accept(data[at + SIZE_BYTES : stop])
+            self._accept(shared[at:stop])
             at = stop
-        if at < end and not self._closing:
-            self._begin_partial(data[at:], 0)
+        if at < nbytes and not self._closing:
+            self._begin_partial(shared[at:nbytes], 0)
 
     def _begin_partial(self, data: memoryview, wanted: int) -> None:
         self._wanted = wanted
@@ -175,20 +185,19 @@ class Connection(asyncio.BufferedProtocol):
         assert partial is not None
         if not self._wanted:
             if self._filled == SIZE_BYTES:
-                wanted = SIZE_BYTES + self._checked_size(memoryview(partial))
-                self._begin_partial(memoryview(partial), wanted)
-                if wanted == SIZE_BYTES:
+                (size,) = _SIZE.unpack_from(partial)
+                if not 0 <= size <= self._limit:
+                    self._refuse_size(size)
+                self._begin_partial(memoryview(partial), SIZE_BYTES + size)
+                if size == 0:
                     raise MalformedFrame("a frame is empty")
             return
         if self._filled == self._wanted:
             self._partial = None
             self._accept(memoryview(partial)[SIZE_BYTES:])
 
-    def _checked_size(self, data: memoryview) -> int:
-        size = int.from_bytes(data, "big", signed=True)
-        if not 0 <= size <= self._limit:
-            raise MalformedFrame(f"a frame cannot have {size} bytes (socket.request.max.bytes is {self._limit})")
-        return size
+    def _refuse_size(self, size: int) -> NoReturn:
+        raise MalformedFrame(f"a frame cannot have {size} bytes (socket.request.max.bytes is {self._limit})")
 
     # Requests
 
@@ -229,44 +238,48 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
 
     def _execute(self, frame: Buffer) -> None:
-        header, pos = decode_header(frame)
-        handler = self._server.handlers.get(header.api_key)
-        if handler is None or not handler.VERSIONS[0] <= header.api_version <= handler.VERSIONS[1]:
-            if header.api_key == ApiKey.API_VERSIONS:
-                self._refuse_version(header)
-                return
-            raise MalformedFrame(f"API {header.api_key} is not served in version {header.api_version}")
-        if header.api_key == ApiKey.FETCH:
-            request = self._decode_fetch(header, frame, pos)
-        else:
-            request = decode_request(header, frame, pos)
-        slot = _Slot(header)
+        try:
+            key_and_version, correlation_id, client_id_length = FRONT.unpack_from(frame)
+            call = self._server.calls[key_and_version]
+        except (struct.error, KeyError):
+            self._refuse(frame)
+            return
+        form = call.form
+        client_id, pos = form.client_id(frame, client_id_length)
+        request = self._decode_fetch(form, frame, pos) if call.is_fetch else form.decode(frame, pos)
+        slot = _Slot(self, form, correlation_id)
         self._order.append(slot)
         try:
-            result = handler.handle(
-                RequestContext(self._broker, self._peer, header.api_version, header.client_id, self._memory), request
+            result = call.handle(
+                RequestContext(self._broker, self._peer, form.api_version, client_id, self._memory), request
             )
             if isinstance(result, Deferred):
                 self._produces += 1
-                result.when_ready(lambda response: self._produced(slot, response))
+                result.when_ready(slot)
             elif isinstance(result, Coroutine):
-                self._cancellable = header.api_key == ApiKey.FETCH
-                self._waiting = header.api_key in _WAITING
+                self._cancellable = call.is_fetch
+                self._waiting = call.is_waiting
                 self._task = self._server.loop.create_task(self._run(result, slot))
             else:
                 self._answer(slot, result)
         except Exception as error:
-            self._failed(header, error)
+            self._failed(form, error)
 
-    def _decode_fetch(self, header: RequestHeader, frame: Buffer, pos: int) -> Any:
+    def _decode_fetch(self, form: Form, frame: Buffer, pos: int) -> Any:
         """The same object for the same bytes."""
         memory, body = self._memory, bytes(frame[pos:])
-        if body != memory.body or header.api_version != memory.version:
-            memory.decoded(header.api_version, body, decode_request(header, frame, pos))
+        if body != memory.body or form.api_version != memory.version:
+            memory.decoded(form.api_version, body, form.decode(frame, pos))
         return memory.request
 
-    def _refuse_version(self, header: RequestHeader) -> None:
-        slot = _Slot(header._replace(api_version=0))
+    def _refuse(self, frame: Buffer) -> None:
+        """What is not served: only ApiVersions can be answered, in its oldest form."""
+        header, _ = decode_header(frame)
+        if header.api_key != ApiKey.API_VERSIONS:
+            raise MalformedFrame(f"API {header.api_key} is not served in version {header.api_version}")
+        form = form_of(which(ApiKey.API_VERSIONS, 0))
+        assert form is not None
+        slot = _Slot(self, form, header.correlation_id)
         self._order.append(slot)
         self._answer(slot, api_versions.unsupported())
 
@@ -275,24 +288,25 @@ class Connection(asyncio.BufferedProtocol):
             response = await work
             if isinstance(response, Deferred):
                 self._produces += 1
-                response.when_ready(lambda later: self._produced(slot, later))
+                response.when_ready(slot)
             else:
                 self._answer(slot, response)
         except Exception as error:
-            self._failed(slot.header, error)
+            self._failed(slot.form, error)
         finally:
             self._task = None
             self._continue()
             self._flush()
 
-    def _produced(self, slot: _Slot, response: Any) -> None:
+    def produced(self, slot: _Slot, response: Any) -> None:
+        """A deferred answer is there."""
         self._produces -= 1
         if self._closing:
             return
         try:
             self._answer(slot, response)
         except Exception as error:
-            self._failed(slot.header, error)
+            self._failed(slot.form, error)
         self._server.flush_soon(self)
 
     def after_tick(self) -> None:
@@ -304,16 +318,16 @@ class Connection(asyncio.BufferedProtocol):
     # Answers
 
     def _answer(self, slot: _Slot, response: Any) -> None:
-        header = slot.header
         memory = self._memory
         if response is NO_RESPONSE:
             slot.answer = []
-        elif response is memory.response and memory.encoded is not None:
-            slot.answer = [with_correlation_id(memory.encoded[0], header.correlation_id), *memory.encoded[1:]]
+        elif response is not memory.response:
+            slot.answer = slot.form.encode(slot.correlation_id, response)
+        elif memory.encoded is not None:
+            slot.answer = [with_correlation_id(memory.encoded[0], slot.correlation_id), *memory.encoded[1:]]
         else:
-            slot.answer = encode_response(header.api_key, header.api_version, header.correlation_id, response)
-            if response is memory.response:
-                memory.encoded = list(slot.answer)
+            slot.answer = slot.form.encode(slot.correlation_id, response)
+            memory.encoded = list(slot.answer)
 
     def _flush(self) -> None:
         """Write the answers at the front of the order that are there."""
@@ -332,13 +346,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # Ends
 
-    def _failed(self, header: RequestHeader, error: Exception) -> None:
+    def _failed(self, form: Form, error: Exception) -> None:
         if isinstance(error, CloseConnection):
             self._close(str(error))
             return
-        key = header.api_key
-        name = ApiKey(key).name if key in ApiKey.__members__.values() else str(key)
-        _log.error("The handler of %s %d failed; its connection is closed.", name, header.api_version, exc_info=error)
+        name = ApiKey(form.api_key).name
+        _log.error("The handler of %s %d failed; its connection is closed.", name, form.api_version, exc_info=error)
         self._close(None)
 
     def _close(self, reason: str | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from chronik.api import HANDLERS, Handler
 from chronik.broker.broker import Broker
+from chronik.server.calls import Calls
 from chronik.server.connection import Connection
 
 READ_BUFFER_BYTES = 256 * 1024
@@ -31,7 +32,7 @@ class Server:
         self.broker = broker
         self.loop = asyncio.get_running_loop()
         self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
-        self.handlers: dict[int, Handler] = {int(handler.API): handler for handler in HANDLERS}
+        self.handlers = {int(handler.API): handler for handler in HANDLERS}
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, with real ports."""
         self.is_held = False
@@ -41,6 +42,17 @@ class Server:
         self._to_flush: list[Connection] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._settled: asyncio.Event | None = None
+
+    @property
+    def handlers(self) -> dict[int, Handler]:
+        """Who carries out the requests of each API."""
+        return self._handlers
+
+    @handlers.setter
+    def handlers(self, handlers: dict[int, Handler]) -> None:
+        self._handlers = handlers
+        self.calls = Calls(handlers)
+        """The same, as connections look them up."""
 
     async def start(self) -> None:
         """Listen on every address of the settings. OSError when one cannot be had; then none is kept."""
@@ -154,7 +166,7 @@ class Server:
 
     def _flush(self) -> None:
         waiting, self._to_flush = self._to_flush, []
-        for connection in dict.fromkeys(waiting):
+        for connection in waiting if len(waiting) == 1 else dict.fromkeys(waiting):
             connection.after_tick()
 
     def _schedule_sweep(self) -> None:

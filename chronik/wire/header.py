@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
-from chronik.wire.apis import APIS, ApiKey
+from chronik.wire.apis import APIS, Api, ApiKey
 from chronik.wire.decoding import Decoder
 from chronik.wire.encoding import Encoder
 from chronik.wire.primitives import Buffer, MalformedFrame, skip_tags
@@ -18,12 +18,14 @@ from chronik.wire.primitives import Buffer, MalformedFrame, skip_tags
 SIZE_BYTES = 4
 """The size prefix before every frame: i32, not counting itself."""
 
+FRONT = struct.Struct(">iih")
+"""The front of every request whose version is declared: which API and version (see `which`), correlation id, and the
+length of the client id behind it."""
 _FIXED = struct.Struct(">hhi")
 _CLIENT_ID = struct.Struct(">h")
 _RESPONSE = struct.Struct(">ii")
 
-_request_decoders: dict[tuple[int, int], Decoder] = {}
-_response_encoders: dict[tuple[int, int], tuple[Encoder, bool]] = {}
+_forms: dict[int, Form] = {}
 
 
 class RequestHeader(NamedTuple):
@@ -35,6 +37,70 @@ class RequestHeader(NamedTuple):
     client_id: str
 
 
+class Form:
+    """How the frames of one version of an API are read and written."""
+
+    __slots__ = ("_encode", "_is_flexible", "_is_tagged", "api_key", "api_version", "decode")
+
+    def __init__(self, api: Api, version: int) -> None:
+        self.api_key = int(api.key)
+        self.api_version = version
+        self.decode: Decoder = api.request_decoder(version)
+        """The request in a frame (without its size prefix) from the body's position on. Records in it are views of the
+        frame, everything else is copied. MalformedFrame is all that it raises."""
+        self._encode: Encoder = api.response_encoder(version)
+        self._is_flexible = api.is_flexible(version)
+        self._is_tagged = self._is_flexible and api.key != ApiKey.API_VERSIONS
+
+    def client_id(self, frame: Buffer, length: int) -> tuple[str, int]:
+        """The client id of that length in a request frame (-1: null, which reads as ""), and the body's position."""
+        pos = FRONT.size + length if length > 0 else FRONT.size
+        if pos > len(frame):
+            raise MalformedFrame("the client id passes the end of the frame")
+        try:
+            client_id = str(frame[FRONT.size : pos], "utf-8")
+            if self._is_flexible:
+                pos = skip_tags(frame, pos + 1, frame[pos])
+        except IndexError as cut:
+            raise MalformedFrame("the request header is cut short") from cut
+        except UnicodeDecodeError as garbled:
+            raise MalformedFrame("the client id is not UTF-8") from garbled
+        return client_id, pos
+
+    def encode(self, correlation_id: int, message: Any) -> list[Buffer]:
+        """The buffers of a whole response frame, size prefix first.
+
+        Large records stand in the list as they were given, not copied; they must stay unchanged until the frame was
+        sent.
+        """
+        done: list[Buffer] = []
+        out = self._encode(message, bytearray(9 if self._is_tagged else 8), done)
+        if done:
+            done.append(out)
+            _RESPONSE.pack_into(done[0], 0, sum(map(len, done)) - SIZE_BYTES, correlation_id)
+            return done
+        _RESPONSE.pack_into(out, 0, len(out) - SIZE_BYTES, correlation_id)
+        return [out]
+
+
+def which(api_key: int, api_version: int) -> int:
+    """The first four bytes of a request, as one number."""
+    return (api_key << 16) + (api_version & 0xFFFF)
+
+
+def form_of(key_and_version: int) -> Form | None:
+    """The form of the requests that begin with this number, see `which`; None for what is not declared."""
+    try:
+        return _forms[key_and_version]
+    except KeyError:
+        api_key, api_version = key_and_version >> 16, (key_and_version & 0xFFFF ^ 0x8000) - 0x8000
+        api = APIS.get(api_key)
+        made = None if api is None or api_version not in api.versions else Form(api, api_version)
+        if made is not None:  # else a peer could fill it
+            _forms[key_and_version] = made
+        return made
+
+
 def decode_header(frame: Buffer) -> tuple[RequestHeader, int]:
     """The header of a request frame (without its size prefix), and the position of the body.
 
@@ -43,53 +109,25 @@ def decode_header(frame: Buffer) -> tuple[RequestHeader, int]:
     """
     try:
         api_key, api_version, correlation_id = _FIXED.unpack_from(frame)
-        api = APIS.get(api_key)
-        if api is None or api_version not in api.versions:
+        form = form_of(which(api_key, api_version))
+        if form is None:
             return RequestHeader(api_key, api_version, correlation_id, ""), _FIXED.size
         (length,) = _CLIENT_ID.unpack_from(frame, _FIXED.size)
-        start = _FIXED.size + _CLIENT_ID.size
-        pos = start + max(length, 0)
-        if pos > len(frame):
-            raise MalformedFrame("the client id passes the end of the frame")
-        client_id = str(frame[start:pos], "utf-8")
-        if api.is_flexible(api_version):
-            pos = skip_tags(frame, pos + 1, frame[pos])
-    except (IndexError, struct.error) as cut:
+    except struct.error as cut:
         raise MalformedFrame("the request header is cut short") from cut
-    except UnicodeDecodeError as garbled:
-        raise MalformedFrame("the client id is not UTF-8") from garbled
+    client_id, pos = form.client_id(frame, length)
     return RequestHeader(api_key, api_version, correlation_id, client_id), pos
 
 
 def decode_request(header: RequestHeader, frame: Buffer, pos: int) -> Any:
-    """The request behind ``header`` in the same frame; ``APIS[header.api_key].request`` is its class.
-
-    Records in it are views of the frame, everything else is copied. MalformedFrame also for a version not declared.
-    """
-    which = header.api_key, header.api_version
-    decode = _request_decoders.get(which)
-    if decode is None:
-        decode = _request_decoders[which] = _api(header.api_key).request_decoder(header.api_version)
-    return decode(frame, pos)
+    """The request behind ``header`` in the same frame; ``APIS[header.api_key].request`` is its class. See
+    `Form.decode`. MalformedFrame also for a version not declared."""
+    return _form(header.api_key, header.api_version).decode(frame, pos)
 
 
 def encode_response(api_key: int, version: int, correlation_id: int, message: Any) -> list[Buffer]:
-    """The buffers of a whole response frame, size prefix first.
-
-    Large records stand in the list as they were given, not copied; they must stay unchanged until the frame was sent.
-    """
-    which = api_key, version
-    found = _response_encoders.get(which)
-    if found is None:
-        api = _api(api_key)
-        tagged = api.is_flexible(version) and api_key != ApiKey.API_VERSIONS
-        found = _response_encoders[which] = (api.response_encoder(version), tagged)
-    encode, tagged = found
-    out = bytearray(9 if tagged else 8)
-    done: list[Buffer] = []
-    done.append(encode(message, out, done))
-    _RESPONSE.pack_into(out, 0, sum(map(len, done)) - SIZE_BYTES, correlation_id)
-    return done
+    """The buffers of a whole response frame, see `Form.encode`. MalformedFrame for a version not declared."""
+    return _form(api_key, version).encode(correlation_id, message)
 
 
 def with_correlation_id(front: Buffer, correlation_id: int) -> bytearray:
@@ -129,7 +167,14 @@ def decode_response(api_key: int, version: int, frame: Buffer) -> tuple[int, Any
     return correlation_id, api.response_decoder(version)(frame, pos)
 
 
-def _api(api_key: int) -> Any:
+def _form(api_key: int, version: int) -> Form:
+    form = form_of(which(api_key, version))
+    if form is None:
+        raise MalformedFrame(f"{_api(api_key).name} has no version {version} here")
+    return form
+
+
+def _api(api_key: int) -> Api:
     api = APIS.get(api_key)
     if api is None:
         raise MalformedFrame(f"no API has the key {api_key} here")
