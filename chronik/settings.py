@@ -48,6 +48,19 @@ class TopicConfig:
     retention_ms: int = 604_800_000
     segment_bytes: int = 1_073_741_824
     segment_ms: int = 604_800_000
+    plain_batch_bytes: int = field(init=False, repr=False, compare=False, default=0)
+    """The largest batch that these configs let be stored as it came, with its records only counted; 0 where each must
+    be looked at, or written anew."""
+
+    def __post_init__(self) -> None:
+        is_plain = (
+            not self.cleanup_compact
+            and self.compression_type == "producer"
+            and self.message_timestamp_type == "CreateTime"
+            and self.message_timestamp_before_max_ms == LONG_MAX
+        )
+        limit = min(self.max_message_bytes, self.segment_bytes) if is_plain else 0
+        object.__setattr__(self, "plain_batch_bytes", limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _MS_PER_UNIT = {"hours": 3_600_000, "minutes": 60_000}
 
 def _held(names: Iterable[str], settings: type[BrokerSettings | TopicConfig]) -> dict[str, str]:
     """Kafka's name -> the field of `settings` that holds the value, for those that have one of their own."""
-    single = {field_.name for field_ in fields(settings)} - {"listeners"}
+    single = {field_.name for field_ in fields(settings) if field_.init} - {"listeners"}
     return {name: name.replace(".", "_") for name in names if name.replace(".", "_") in single}
 
 

@@ -12,10 +12,15 @@ from typing import NamedTuple
 from chronik.batch.compression import Codec, decompress
 from chronik.batch.crc import crc32c
 from chronik.batch.header import (
+    CODEC_MASK,
+    CONTROL_BIT,
     CRC_FROM,
+    HEADER,
     HEADER_BYTES,
     LENGTH_OVERHEAD_BYTES,
+    LOG_APPEND_TIME_BIT,
     MAGIC,
+    TRANSACTIONAL_BIT,
     BatchHeader,
     Buffer,
     MalformedBatch,
@@ -31,6 +36,9 @@ _LENGTH = Struct(">8xi4xb")
 _TO_MAGIC_BYTES = 17
 _LEAST_LENGTH = 14
 """The least value of the length field in any message format, which is what Kafka checks first."""
+
+_CLOSE_LOOK_BITS = CONTROL_BIT | LOG_APPEND_TIME_BIT
+"""Attributes for which a batch is refused."""
 
 _CODECS = {
     "uncompressed": Codec.NONE,
@@ -73,29 +81,67 @@ def check_batch(records: Buffer | None, config: TopicConfig, now_ms: int, *, zst
 
     `zstd_allowed`: whether the request's version (7 or later) may carry that codec.
     """
-    batch = _single_batch(records)
+    view = memoryview(records or b"")
+    header = _plain(view, config, now_ms)
+    if header is None or not (zstd_allowed or header.codec != Codec.ZSTD):
+        return _checked_closely(view, config, now_ms, zstd_allowed)
+    _check_records(header, view[HEADER_BYTES:])
+    return CheckedBatch(header, view)
+
+
+def _plain(view: memoryview, config: TopicConfig, now_ms: int) -> BatchHeader | None:
+    """The header of a batch in which `_checked_closely` would find nothing wrong, but perhaps its records, and which it
+    would leave as it is; or None. The same questions all at once, as nearly every batch is right: half of the time."""
+    size = len(view)
+    if not HEADER_BYTES < size <= config.plain_batch_bytes:
+        return None
+    header = BatchHeader._make(HEADER.unpack_from(view))
+    base_offset, length, _, magic, crc, attributes, last_offset_delta, base_timestamp, max_timestamp = header[:9]
+    producer_id, producer_epoch, base_sequence, record_count = header[9:]
+    if (
+        length == size - LENGTH_OVERHEAD_BYTES
+        and magic == MAGIC
+        and base_offset == 0
+        and attributes & _CLOSE_LOOK_BITS == 0
+        and attributes & CODEC_MASK <= Codec.ZSTD
+        and record_count == last_offset_delta + 1 > 0
+        and (attributes & TRANSACTIONAL_BIT == 0 if producer_id < 0 else producer_epoch >= 0 and base_sequence >= 0)
+        and base_timestamp <= max_timestamp <= now_ms + config.message_timestamp_after_max_ms
+        and crc32c(view[CRC_FROM:]) == crc
+    ):
+        return header
+    return None
+
+
+def _check_records(header: BatchHeader, payload: memoryview) -> None:
+    codec = header.attributes & CODEC_MASK
+    try:
+        check_records(decompress(codec, payload) if codec else payload, header.record_count)
+    except MalformedBatch as error:
+        raise _unreadable(error) from error
+
+
+def _checked_closely(view: memoryview, config: TopicConfig, now_ms: int, zstd_allowed: bool) -> CheckedBatch:
+    batch = _single_batch(view)
     header = parse_header(batch)
     _check_header(batch, header, config, zstd_allowed)
+    if header.codec > Codec.ZSTD:
+        raise _invalid(f"Compression codec {header.codec} is unknown.")
+    payload = batch[HEADER_BYTES:]
+    if not _needs_survey(header, config, now_ms):
+        _check_records(header, payload)
+        return _as_stored(batch, header, None, config, now_ms)
     try:
-        if header.codec > Codec.ZSTD:
-            raise _invalid(f"Compression codec {header.codec} is unknown.")
-        payload = memoryview(batch)[HEADER_BYTES:]
         plain = decompress(header.codec, payload) if header.codec else payload
-        surveyed = None
-        if _needs_survey(header, config, now_ms):
-            surveyed = survey(plain, header.record_count)
-        else:
-            check_records(plain, header.record_count)
+        surveyed = survey(plain, header.record_count)
     except MalformedBatch as error:
-        raise _invalid(f"The records cannot be read: {error}.") from error
-    if surveyed is not None:
-        _check_surveyed(header, surveyed, plain, config, now_ms)
+        raise _unreadable(error) from error
+    _check_surveyed(header, surveyed, plain, config, now_ms)
     return _as_stored(batch, header, surveyed, config, now_ms)
 
 
-def _single_batch(records: Buffer | None) -> memoryview:
+def _single_batch(view: memoryview) -> memoryview:
     """The one batch in the records; what follows it must be too short to be another."""
-    view = memoryview(records or b"")
     size = _batch_size(view)
     if size is None:
         raise _invalid("A partition's records must hold one record batch.")
@@ -236,6 +282,10 @@ def _level(codec: Codec, config: TopicConfig) -> int | None:
             return config.compression_zstd_level
         case _:
             return None
+
+
+def _unreadable(error: MalformedBatch) -> RejectedBatch:
+    return _invalid(f"The records cannot be read: {error}.")
 
 
 def _invalid(message: str) -> RejectedBatch:
