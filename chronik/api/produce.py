@@ -14,20 +14,20 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from chronik.api import produce_transactions
-from chronik.api.produce_transactions import Batch, Wrong
-from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, RequestContext
+from chronik.api.produce_answer import Answer, Batch, refuse
+from chronik.api.produce_transactions import Wrong
+from chronik.api.request import CloseConnection, Deferred, RequestContext
+from chronik.batch.header import TRANSACTIONAL_BIT
 from chronik.broker.broker import Broker
 from chronik.broker.clock import now_ms
 from chronik.broker.topics import Topic
 from chronik.errors import ErrorCode, KafkaError
-from chronik.log.access import Appended, AppendTerms
-from chronik.log.validate import RejectedBatch, check_batch
-from chronik.terms import NO_OFFSET, NO_TIMESTAMP, Acks
+from chronik.log.access import AppendTerms
+from chronik.log.validate import check_batch
+from chronik.terms import NO_OFFSET, Acks, LogId
 from chronik.txn.requests import Producer
 from chronik.wire.apis import ApiKey
 from chronik.wire.messages.produce import (
-    BatchIndexAndErrorMessage,
-    PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
@@ -40,54 +40,12 @@ VERSIONS = (0, 13)
 
 _ZSTD_SINCE = 7
 _TOPIC_IDS_SINCE = 13
-_VALID_ACKS = frozenset(Acks)
-
-
-class _Answer:
-    """Gathers what became of each partition; the request is answered when all are known."""
-
-    __slots__ = ("acks", "client", "deferred", "failed", "response", "waiting")
-
-    def __init__(self, acks: Acks, client: str) -> None:
-        self.acks = acks
-        self.client = client
-        self.response = ProduceResponse()
-        self.deferred = Deferred()
-        self.failed = False
-        self.waiting = 1
-        """Partitions not known yet; one more while the request is still being read."""
-
-    def settle(self) -> None:
-        self.waiting -= 1
-        if self.waiting == 0:
-            self.deferred.resolve(NO_RESPONSE if self.acks is Acks.NONE else self.response)
-
-    def refuse(self, partition: PartitionProduceResponse, error: KafkaError) -> None:
-        _refuse(partition, error)
-        self.failed = True
-
-
-class _PartitionDone:
-    """Told by the store about one partition."""
-
-    __slots__ = ("_answer", "_partition")
-
-    def __init__(self, answer: _Answer, partition: PartitionProduceResponse) -> None:
-        self._answer = answer
-        self._partition = partition
-
-    def __call__(self, outcome: Appended | KafkaError) -> None:
-        partition = self._partition
-        if isinstance(outcome, KafkaError):
-            self._answer.refuse(partition, outcome)
-        else:
-            partition.base_offset, partition.log_append_time_ms, partition.log_start_offset = outcome
-        self._answer.settle()
+_ACKS = {int(acks): acks for acks in Acks}
 
 
 def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | Deferred | Coroutine[Any, Any, Any]:
     """Check and stage every batch; see the module's docstring for when it is answered."""
-    if request.acks not in _VALID_ACKS:
+    if request.acks not in _ACKS:
         return _refused(request, KafkaError(ErrorCode.INVALID_REQUIRED_ACKS))
     if (room := context.broker.store.room()) is not None:
         for topic in request.topic_data:
@@ -109,14 +67,15 @@ async def _after(room: Any, context: RequestContext, request: ProduceRequest) ->
 def _append_all(
     context: RequestContext, request: ProduceRequest
 ) -> ProduceResponse | Deferred | Coroutine[Any, Any, Deferred]:
-    answer = _Answer(Acks(request.acks), context.client_id)
+    answer = Answer(_ACKS[request.acks])
     batches: list[Batch] = []
+    transactional: list[Batch] = []
+    now = now_ms()
     for topic_data in request.topic_data:
         response = TopicProduceResponse(name=topic_data.name, topic_id=topic_data.topic_id)
         if topic_data.partition_data:  # a topic without partitions is left out
             answer.response.responses.append(response)
-        _check_topic(context, topic_data, response, answer, batches)
-    transactional = [batch for batch in batches if batch.checked.header.is_transactional]
+        _check_topic(context, topic_data, response, answer, batches, transactional, now)
     if not transactional:
         return _append(context.broker, batches, answer)
     try:
@@ -129,78 +88,86 @@ def _append_all(
     if wrong and context.version >= produce_transactions.ADDS_PARTITIONS_SINCE:
         for batch in batches:
             batch.keep()
-        return _append_added(context, producer, batches, wrong, answer)
+        return _append_added(context, producer, batches, transactional, wrong, answer)
     return _append_verified(context, batches, wrong, answer)
 
 
 async def _append_added(
-    context: RequestContext, producer: Producer, batches: list[Batch], wrong: Wrong, answer: _Answer
+    context: RequestContext,
+    producer: Producer,
+    batches: list[Batch],
+    transactional: list[Batch],
+    wrong: Wrong,
+    answer: Answer,
 ) -> Deferred:
     """Add the partitions to the transaction first. Meanwhile it may have ended: all are verified again."""
     error = await produce_transactions.add(context.broker, producer, wrong)
     if error is ErrorCode.NONE:
-        transactional = [batch for batch in batches if batch.checked.header.is_transactional]
         wrong = produce_transactions.unverified(context.broker, producer, transactional)
     else:
         wrong = dict.fromkeys(wrong, error)
     return _append_verified(context, batches, wrong, answer)
 
 
-def _append_verified(context: RequestContext, batches: Sequence[Batch], wrong: Wrong, answer: _Answer) -> Deferred:
+def _append_verified(context: RequestContext, batches: Sequence[Batch], wrong: Wrong, answer: Answer) -> Deferred:
     """Append all but those batches that do not belong to the transaction."""
     for batch, error in wrong.items():
         answer.refuse(batch.response, produce_transactions.refusal(context.version, error))
     return _append(context.broker, [batch for batch in batches if batch not in wrong], answer)
 
 
-def _append(broker: Broker, batches: Sequence[Batch], answer: _Answer) -> Deferred:
+def _append(broker: Broker, batches: Sequence[Batch], answer: Answer) -> Deferred:
     durability, append = broker.durability[answer.acks], broker.store.append
     for batch in batches:
         answer.waiting += 1
-        append(batch.log, batch.checked, batch.terms, durability, _PartitionDone(answer, batch.response))
+        append(batch.log, batch.checked, batch.terms, durability, batch)
     if answer.failed and answer.acks is Acks.NONE:
         raise CloseConnection("a Produce request with acks=0 failed, which only a closed connection can tell")
     answer.settle()
-    return answer.deferred
+    return answer
 
 
 def _check_topic(
     context: RequestContext,
     topic_data: TopicProduceData,
     response: TopicProduceResponse,
-    answer: _Answer,
+    answer: Answer,
     batches: list[Batch],
+    transactional: list[Batch],
+    now: int,
 ) -> None:
-    """Check every batch of a topic: those that pass gather in `batches`."""
-    topics, now = context.broker.topics, now_ms()
-    by_id = context.version >= _TOPIC_IDS_SINCE
+    """Check every batch of a topic: those that pass gather in `batches`, and some of them in `transactional` too."""
+    topics, version, terms = context.broker.topics, context.version, None
+    by_id = version >= _TOPIC_IDS_SINCE
     topic = topics.by_id(topic_data.topic_id) if by_id else topics.get(topic_data.name)
     for data in topic_data.partition_data:
         partition = PartitionProduceResponse(index=data.index, base_offset=NO_OFFSET)
         response.partition_responses.append(partition)
         try:
-            if topic is None and by_id:
-                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
-            batches.append(_checked(context, topic, data, partition, now))
+            log = _log(topic, data.index, by_id)
+            assert topic is not None
+            config = topic.config
+            checked = check_batch(data.records, config, now, zstd_allowed=version >= _ZSTD_SINCE)
         except KafkaError as error:
             answer.refuse(partition, error)
+            continue
+        if terms is None:
+            terms = AppendTerms(topic.leader_epoch, now, config.segment_bytes, config.segment_ms)
+        batch = Batch((topic.topic_id, data.index), log, checked, terms, partition, answer)
+        if checked.header.attributes & TRANSACTIONAL_BIT:
+            transactional.append(batch)
+            if version >= produce_transactions.ADDS_PARTITIONS_SINCE:
+                batch.terms = terms._replace(begins_at_zero=True)
+        batches.append(batch)
 
 
-def _checked(
-    context: RequestContext,
-    topic: Topic | None,
-    data: PartitionProduceData,
-    partition: PartitionProduceResponse,
-    now: int,
-) -> Batch:
-    log = None if topic is None else topic.log_of(data.index)
-    if topic is None or log is None:
-        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
-    config = topic.config
-    checked = check_batch(data.records, config, now, zstd_allowed=context.version >= _ZSTD_SINCE)
-    begins_at_zero = context.version >= produce_transactions.ADDS_PARTITIONS_SINCE and checked.header.is_transactional
-    terms = AppendTerms(topic.leader_epoch, now, config.segment_bytes, config.segment_ms, begins_at_zero)
-    return Batch((topic.topic_id, data.index), log, checked, terms, partition)
+def _log(topic: Topic | None, index: int, by_id: bool) -> LogId:
+    log = None if topic is None else topic.log_of(index)
+    if log is not None:
+        return log
+    if topic is None and by_id:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+    raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
 
 
 def _refused(request: ProduceRequest, error: KafkaError) -> ProduceResponse:
@@ -211,19 +178,6 @@ def _refused(request: ProduceRequest, error: KafkaError) -> ProduceResponse:
         response.responses.append(refused)
         for data in topic.partition_data:
             partition = PartitionProduceResponse(index=data.index)
-            _refuse(partition, error)
+            refuse(partition, error)
             refused.partition_responses.append(partition)
     return response
-
-
-def _refuse(partition: PartitionProduceResponse, error: KafkaError) -> None:
-    partition.error_code = error.code
-    partition.base_offset = NO_OFFSET
-    partition.log_append_time_ms = NO_TIMESTAMP
-    partition.log_start_offset = NO_OFFSET
-    partition.error_message = error.message
-    if isinstance(error, RejectedBatch):
-        partition.record_errors = [
-            BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
-            for index, message in error.record_errors
-        ]

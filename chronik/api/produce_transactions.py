@@ -7,44 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from chronik.api.produce_answer import Batch
 from chronik.api.request import RequestContext
 from chronik.broker.broker import Broker
 from chronik.errors import ErrorCode, KafkaError
-from chronik.log.access import AppendTerms
-from chronik.log.validate import CheckedBatch
-from chronik.terms import LogId, ProducerId
-from chronik.txn.requests import PartitionKey, Producer
-from chronik.wire.messages.produce import PartitionProduceResponse
+from chronik.terms import ProducerId
+from chronik.txn.requests import Producer
 
-Wrong = dict["Batch", ErrorCode]
+Wrong = dict[Batch, ErrorCode]
 """Batches that must not be appended, and why."""
 
 ABORTABLE_SINCE = 11
 ADDS_PARTITIONS_SINCE = 12
-
-
-class Batch:
-    """A checked batch with its place, and where its answer goes."""
-
-    __slots__ = ("checked", "key", "log", "response", "terms")
-
-    def __init__(
-        self,
-        key: PartitionKey,
-        log: LogId,
-        checked: CheckedBatch,
-        terms: AppendTerms,
-        response: PartitionProduceResponse,
-    ) -> None:
-        self.key = key
-        self.log = log
-        self.checked = checked
-        self.terms = terms
-        self.response = response
-
-    def keep(self) -> None:
-        """Copy the bytes: the buffer of a frame is only the handler's until it returns."""
-        self.checked = self.checked._replace(data=bytes(self.checked.data))
 
 
 def producer_of(transactional_id: str | None, batches: Sequence[Batch]) -> Producer:

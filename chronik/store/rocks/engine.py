@@ -103,21 +103,22 @@ class RocksEngine:
         self, log: LogId, batch: CheckedBatch, terms: AppendTerms, durability: Durability, done: AppendDone
     ) -> None:
         """See `RecordStore.append`."""
-        writer = self._writer
-        try:
-            state = self._states.get(log) or self._state(log)
-            state.check_exists()
-        except KafkaError as error:
-            done(error)
-            return
+        writer, state = self._writer, self._states.get(log)
+        if state is None or state.dropped:
+            try:
+                state = self._state(log)
+                state.check_exists()
+            except KafkaError as error:
+                done(error)
+                return
         if writer.refusal is not None:
             done(storage_error(writer.refusal))
             return
-        header = batch.header
-        producer_id = ProducerId(header.producer_id)
+        header, data, log_append_time_ms = batch
         base = state.end
         opens: ProducerId | None = None
-        if producer_id >= 0:
+        if header.producer_id >= 0:
+            producer_id = ProducerId(header.producer_id)
             producer = state.producers.get(producer_id)
             original = producer_states.duplicate_of(producer, header)
             if original is not None:
@@ -130,15 +131,16 @@ class RocksEngine:
                 done(error)
                 return
             state.producers[producer_id] = producer_states.advanced(
-                producer, header, base, batch.log_append_time_ms, terms.now_ms
+                producer, header, base, log_append_time_ms, terms.now_ms
             )
             state.changed_producers.add(producer_id)
             if header.is_transactional:
                 opens = producer_id
-        data = stamped(batch.data, base, terms.leader_epoch)
-        self._extend(state, data, base + header.last_offset_delta + 1, header.max_timestamp, terms)
-        result = Appended(base, batch.log_append_time_ms, state.start)
-        writer.stage(Append(state, data, state.end, opens, result, durability, done, self._hold), len(data))
+        stored = stamped(data, base, terms.leader_epoch)
+        end = base + header.last_offset_delta + 1
+        self._extend(state, stored, end, header.max_timestamp, terms)
+        result = Appended(base, log_append_time_ms, state.start)
+        writer.stage(Append(state, stored, end, opens, result, durability, done, self._hold), len(stored))
 
     def append_marker(
         self,
