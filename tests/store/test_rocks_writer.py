@@ -31,6 +31,32 @@ async def test_what_comes_in_a_turn_is_one_write(faulty: Records, opened: list[F
     assert len(opened[-1].write_sizes) == 1
 
 
+async def test_what_comes_in_the_turns_after_it_is_written_with_it(faulty: Records, opened: list[FaultyRdict]) -> None:
+    """As long as each turn of the loop brings more: small requests share a write and an fsync."""
+    outcomes = [faulty.submit(A, sized()), faulty.submit(B, sized())]
+    for _ in range(3):
+        await asyncio.sleep(0)
+        outcomes.append(faulty.submit(A, sized()))
+    await asyncio.gather(*outcomes)
+    assert len(opened[-1].write_sizes) == 1
+
+
+async def test_one_request_alone_does_not_wait_for_others(faulty: Records, opened: list[FaultyRdict]) -> None:
+    faulty.submit(A, sized())
+    await asyncio.sleep(0)
+    assert len(opened[-1].write_sizes) == 1
+
+
+async def test_requests_that_go_on_coming_are_written_all_the_same(faulty: Records, opened: list[FaultyRdict]) -> None:
+    submitted = 0
+    while not opened[-1].write_sizes:
+        faulty.submit(A, sized())
+        faulty.submit(B, sized())
+        submitted += 1
+        assert submitted < 20
+        await asyncio.sleep(0)
+
+
 async def test_a_great_turn_is_written_in_pieces(opened: list[FaultyRdict], tmp_path: Path) -> None:
     """Symptom: after a stall the loop stood still for as long as 64 MB took to be written."""
     settings = replace(SMALL, chunk_bytes=64 * MIB)

@@ -29,6 +29,10 @@ from chronik.terms import Durability
 
 _GROUP_BYTES = 1024 * 1024
 """A WriteBatch holds no more than this and one batch: a few milliseconds of the loop."""
+_GATHERED_BYTES = 64 * 1024
+"""A group of this size is written whatever else may come."""
+_GATHERING_TURNS = 8
+"""For how many turns of the loop a group waits at most, while each brings more."""
 _BATCH_OVERHEAD_BYTES = 512
 """What a batch counts for beside its own bytes: its key, its index entry and the list's nodes in the memtable, and the
 time that a start needs to do it again."""
@@ -51,10 +55,21 @@ class Group:
     """What goes into one WriteBatch, as plain keys and values, because a WriteBatch is used up by the attempt.
 
     `rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come before all of
-    it. `ends_memtable`: the memtables are switched after this group. `is_logged`: the journal has it.
+    it. `ends_memtable`: the memtables are switched after this group. `is_logged`: the journal has it. `seen_count`: its
+    items at the last look, see `Writer`'s `_waits_for_more`.
     """
 
-    __slots__ = ("ends_memtable", "is_logged", "items", "puts", "range_deletions", "rows", "size_bytes")
+    __slots__ = (
+        "ends_memtable",
+        "is_logged",
+        "items",
+        "puts",
+        "range_deletions",
+        "rows",
+        "seen_count",
+        "size_bytes",
+        "turns_left",
+    )
 
     def __init__(self) -> None:
         self.items: list[Pending] = []
@@ -64,6 +79,8 @@ class Group:
         self.size_bytes = 0
         self.ends_memtable = False
         self.is_logged = False
+        self.seen_count = 1
+        self.turns_left = _GATHERING_TURNS
 
 
 class Writer:
@@ -207,6 +224,9 @@ class Writer:
             if not self.group.items:
                 self._release()
                 return
+            if self._waits_for_more():
+                self._schedule()
+                return
             self._close_group()
         group = self._closed_groups[0]
         try:
@@ -229,6 +249,17 @@ class Writer:
         if not (self._scheduled or self._switching) and (self._closed_groups or self.group.items):
             self._schedule()
         self._release()
+
+    def _waits_for_more(self) -> bool:
+        """Whether the group got more since the last turn of the loop, and so should wait for what the next one brings:
+        a write and an fsync cost as much for two small requests as for ten. One alone never waits."""
+        group = self.group
+        count = len(group.items)
+        if count > group.seen_count and group.size_bytes < _GATHERED_BYTES and group.turns_left:
+            group.turns_left -= 1
+            group.seen_count = count
+            return True
+        return False
 
     def _tell(self, items: Sequence[Pending]) -> None:
         waiting: list[Pending] = []
