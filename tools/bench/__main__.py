@@ -5,9 +5,10 @@
     python -m tools.bench --from FILE [FILE ...] [--json FILE] [--markdown FILE] [--plots DIR]
 
 Each round starts all brokers on fresh directories; then they take turns at each workload, A B A B over the rounds,
-while the others do nothing. What fails is shown as failed with its reason, and the rest goes on. The report has medians
-over the rounds, their spread, and the ratios of the first broker to each other one. --from makes the report from what
-earlier runs wrote with --json, several of them put together, and measures nothing.
+while the others do nothing (it is waited for that), every second round in the other order. What fails is shown as
+failed with its reason, and the rest goes on. The report has medians over the rounds, their spread, and the ratios of
+the first broker to each other one. --from makes the report from what earlier runs wrote with --json, several of them
+put together, and measures nothing.
 """
 
 from __future__ import annotations

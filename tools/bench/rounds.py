@@ -18,6 +18,11 @@ from tools.bench.machine import facts
 from tools.bench.results import Figures, Run
 from tools.bench.workloads import FAILED_AFTER_S, Bench
 
+_QUIET_CORES = 0.1
+_QUIET_S = 0.3
+"""Nothing is measured before all brokers together used less than so much CPU for so long: after one workload Kafka went
+on with 60 % of a core for seconds, which took a third from whoever came next."""
+_LONGEST_WAIT_S = 15.0
 IN_MEMORY = "not supported: it has memory only, nothing is on the disk or there after a restart"
 
 
@@ -55,15 +60,17 @@ def _round(run: Run, kinds: Mapping[str, type[Broker]], benches: Sequence[Bench]
             except (Exception, SystemExit) as problem:
                 brokers[name] = f"did not start: {problem}"
         for bench in benches:
-            for name, one in brokers.items():
+            # Who is first finds another machine than who is second.
+            for name, one in brokers.items() if number % 2 else reversed(brokers.items()):
                 if isinstance(one, str):
                     run.fail(bench.name, name, one)
                     continue
                 others = [other for other in brokers.values() if isinstance(other, Broker) and other is not one]
+                _wait_until_quiet([*others, one])
                 used, began = _cpu(others), time.monotonic()
                 _attempt(run, bench, name, one, scale, number)
                 took = time.monotonic() - began
-                if took > 1:
+                if took > 0.5:
                     busiest = max(busiest, (_cpu(others) - used) / took)
                 # What this one wrote shall not be written back while the next one is measured.
                 os.sync()
@@ -72,6 +79,15 @@ def _round(run: Run, kinds: Mapping[str, type[Broker]], benches: Sequence[Bench]
 
 def _cpu(brokers: Sequence[Broker]) -> float:
     return sum(broker.usage().cpu_s for broker in brokers if broker.is_alive)
+
+
+def _wait_until_quiet(brokers: Sequence[Broker]) -> None:
+    end = time.monotonic() + _LONGEST_WAIT_S
+    while time.monotonic() < end:
+        used, began = _cpu(brokers), time.monotonic()
+        time.sleep(_QUIET_S)
+        if _cpu(brokers) - used < _QUIET_CORES * (time.monotonic() - began):
+            return
 
 
 def _attempt(run: Run, bench: Bench, name: str, broker: Broker, scale: float, number: int) -> None:
