@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from chronik.api import Handler
-from chronik.api.request import RequestContext
 from chronik.wire.apis import ApiKey
 from chronik.wire.header import Form, form_of, which
 
@@ -17,11 +15,11 @@ _WAITING = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 class Call:
     """What is done with the requests of one version of an API that is served."""
 
-    __slots__ = ("form", "handle", "is_fetch", "is_waiting")
+    __slots__ = ("form", "handler", "is_fetch", "is_waiting")
 
-    def __init__(self, form: Form, handle: Callable[[RequestContext, Any], Any]) -> None:
+    def __init__(self, form: Form, handler: Handler) -> None:
         self.form = form
-        self.handle = handle
+        self.handler = handler
         self.is_fetch = form.api_key == ApiKey.FETCH
         self.is_waiting = form.api_key in _WAITING
         """Whether it may wait for what somebody else does."""
@@ -43,5 +41,5 @@ class Calls(dict[int, Call]):
         handler = self._handlers[key_and_version]
         form = form_of(key_and_version)
         assert form is not None, "what is served is declared"
-        call = self[key_and_version] = Call(form, handler.handle)
+        call = self[key_and_version] = Call(form, handler)
         return call

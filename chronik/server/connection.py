@@ -250,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         slot = _Slot(self, form, correlation_id)
         self._order.append(slot)
         try:
-            result = call.handle(
+            result = call.handler.handle(
                 RequestContext(self._broker, self._peer, form.api_version, client_id, self._memory), request
             )
             if isinstance(result, Deferred):
