@@ -20,8 +20,8 @@ from tools.bench.workloads import FAILED_AFTER_S, Bench
 
 _QUIET_CORES = 0.1
 _QUIET_S = 0.3
-"""Nothing is measured before all brokers together used less than so much CPU for so long: after one workload Kafka went
-on with 60 % of a core for seconds, which took a third from whoever came next."""
+"""Nothing is measured before all brokers together used less than so much CPU for so long: while chronik worked, Kafka
+was seen to go on with up to 64 % of a core."""
 _LONGEST_WAIT_S = 15.0
 IN_MEMORY = "not supported: it has memory only, nothing is on the disk or there after a restart"
 
