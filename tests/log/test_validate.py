@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronik.batch.compression import Codec, compress
 from chronik.batch.crc import sealed
 from chronik.batch.header import (
     CONTROL_BIT,
+    HEADER,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
     TRANSACTIONAL_BIT,
+    BatchHeader,
     Buffer,
     parse_header,
 )
 from chronik.batch.records import Record, encode_records
 from chronik.errors import ErrorCode
+from chronik.log import validate
 from chronik.log.validate import CheckedBatch, RejectedBatch, check_batch
 from chronik.settings import TopicConfig
 from tests.batch.kafka_batches import SENT
@@ -68,6 +72,28 @@ def test_whatever_a_producer_can_write_is_accepted(made: tuple[int, list[Record]
     base, records = made
     batch = produced(records, base, codec=codec)
     assert check(batch, replace(CONFIG, message_timestamp_after_max_ms=2**63 - 1)).data == batch
+
+
+FIELDS = st.sampled_from([name for name in BatchHeader._fields if name != "crc"])
+EDGES = st.sampled_from((-1, 0, 1, 2, 3, 4, 5, 7, 8, 16, 20, 32, 64, 127))
+
+
+@settings(max_examples=1000)
+@given(st.dictionaries(FIELDS, EDGES, max_size=2), st.booleans(), st.booleans())
+def test_a_batch_at_one_glance_fares_as_when_it_is_looked_at_closely(
+    changed: dict[str, int], is_sealed: bool, zstd_allowed: bool
+) -> None:
+    header = parse_header(PLAIN)._replace(**changed)
+    batch = altered(PLAIN, **changed) if is_sealed else HEADER.pack(*header) + PLAIN[HEADER_BYTES:]
+    glance = outcome(lambda: check(batch, zstd_allowed=zstd_allowed))
+    assert glance == outcome(lambda: validate._checked_closely(memoryview(batch), CONFIG, NOW_MS, zstd_allowed))
+
+
+def outcome(check_one: Callable[[], CheckedBatch]) -> object:
+    try:
+        return check_one()
+    except RejectedBatch as refused:
+        return refused.code, refused.message, refused.record_errors
 
 
 @given(produced_records(), st.data())
