@@ -174,7 +174,6 @@ class _Records:
         self._source = source
         self._target = target
         self._links = links
-        self._linked: set[str] = set()
         self._moment = Moment(source, files, self._link)
         self.attempt = self._moment.attempt
 
@@ -187,8 +186,6 @@ class _Records:
                 raise
             except OSError:
                 self._links = False
-            else:
-                self._linked.add(name)
         return self._links
 
     def write(self, progress: Progress) -> int:
@@ -207,7 +204,7 @@ class _Records:
 
     def linked_bytes(self) -> int:
         """Of the links that are left."""
-        paths = [self._target / name for name in self._linked]
+        paths = [self._target / name for name in self._moment.tables]
         return sum(path.stat().st_size for path in paths if path.exists())
 
 

@@ -29,7 +29,8 @@ class Moment:
         self._records = records
         self._files = files
         self._has_table = has_table
-        self._tables: set[str] = set()
+        self.tables: set[str] = set()
+        """Those that are not held open."""
         self.opened: dict[str, IO[bytes]] = {}
         self.sizes: dict[str, int] = {}
         """Of the open files that belong to the moment: how many of their first bytes do."""
@@ -65,10 +66,10 @@ class Moment:
         """The names of those that are open, without the manifest's."""
         names = []
         for name in os.listdir(self._records):
-            if name.startswith(_NOT_TAKEN) or name.endswith(".dbtmp") or name in self._tables:
+            if name.startswith(_NOT_TAKEN) or name.endswith(".dbtmp") or name in self.tables:
                 continue
             if name.endswith(TABLE_SUFFIX) and name not in self.opened and self._has_table(name):
-                self._tables.add(name)
+                self.tables.add(name)
                 continue
             self._open(name)
             names.append(name)

@@ -56,7 +56,7 @@ class Group:
 
     `rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come before all of
     it. `ends_memtable`: the memtables are switched after this group. `is_logged`: the journal has it. `seen_count`: its
-    items at the last look, see `Writer`'s `_waits_for_more`.
+    items at the last look, and `turns_left`: how many more there may be, see `Writer`'s `_waits_for_more`.
     """
 
     __slots__ = (
