@@ -24,7 +24,7 @@ from chronik.broker.topics import Topic
 from chronik.errors import ErrorCode, KafkaError
 from chronik.log.access import AppendTerms
 from chronik.log.validate import check_batch
-from chronik.terms import NO_OFFSET, Acks, LogId
+from chronik.terms import NO_OFFSET, Acks
 from chronik.txn.requests import Producer
 from chronik.wire.apis import ApiKey
 from chronik.wire.messages.produce import (
@@ -144,8 +144,9 @@ def _check_topic(
         partition = PartitionProduceResponse(index=data.index, base_offset=NO_OFFSET)
         response.partition_responses.append(partition)
         try:
-            log = _log(topic, data.index, by_id)
-            assert topic is not None
+            log = None if topic is None else topic.log_of(data.index)
+            if topic is None or log is None:
+                raise _unknown(topic, by_id)
             config = topic.config
             checked = check_batch(data.records, config, now, zstd_allowed=version >= _ZSTD_SINCE)
         except KafkaError as error:
@@ -161,13 +162,10 @@ def _check_topic(
         batches.append(batch)
 
 
-def _log(topic: Topic | None, index: int, by_id: bool) -> LogId:
-    log = None if topic is None else topic.log_of(index)
-    if log is not None:
-        return log
+def _unknown(topic: Topic | None, by_id: bool) -> KafkaError:
     if topic is None and by_id:
-        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
-    raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
+        return KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+    return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server has no such topic or partition.")
 
 
 def _refused(request: ProduceRequest, error: KafkaError) -> ProduceResponse:

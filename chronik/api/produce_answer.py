@@ -17,7 +17,7 @@ class Answer(Deferred):
     __slots__ = ("acks", "failed", "response", "waiting")
 
     def __init__(self, acks: Acks) -> None:
-        self._ready = self._response = None
+        super().__init__()
         self.acks = acks
         self.response = ProduceResponse()
         self.failed = False

@@ -13,7 +13,7 @@ import logging
 import struct
 from collections import deque
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chronik.api import api_versions
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Memory, Peer, RequestContext
@@ -157,17 +157,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _split(self, nbytes: int) -> None:
         """Take whole frames out of what was read; keep the beginning of another."""
-        shared, limit, at = self._shared, self._limit, 0
+        shared, at = self._shared, 0
         while nbytes - at >= SIZE_BYTES and not self._closing:
-            (size,) = _SIZE.unpack_from(shared, at)
-            if not 0 <= size <= limit:
-                self._refuse_size(size)
-            at += SIZE_BYTES
-            stop = at + size
+            stop = at + SIZE_BYTES + self._checked_size(shared, at)
             if stop > nbytes:
-                self._begin_partial(shared[at - SIZE_BYTES : nbytes], SIZE_BYTES + size)
+                self._begin_partial(shared[at:nbytes], stop - at)
                 return
-            self._accept(shared[at:stop])
+            self._accept(shared[at + SIZE_BYTES : stop])
             at = stop
         if at < nbytes and not self._closing:
             self._begin_partial(shared[at:nbytes], 0)
@@ -185,19 +181,20 @@ class Connection(asyncio.BufferedProtocol):
         assert partial is not None
         if not self._wanted:
             if self._filled == SIZE_BYTES:
-                (size,) = _SIZE.unpack_from(partial)
-                if not 0 <= size <= self._limit:
-                    self._refuse_size(size)
-                self._begin_partial(memoryview(partial), SIZE_BYTES + size)
-                if size == 0:
+                wanted = SIZE_BYTES + self._checked_size(partial, 0)
+                self._begin_partial(memoryview(partial), wanted)
+                if wanted == SIZE_BYTES:
                     raise MalformedFrame("a frame is empty")
             return
         if self._filled == self._wanted:
             self._partial = None
             self._accept(memoryview(partial)[SIZE_BYTES:])
 
-    def _refuse_size(self, size: int) -> NoReturn:
-        raise MalformedFrame(f"a frame cannot have {size} bytes (socket.request.max.bytes is {self._limit})")
+    def _checked_size(self, data: Buffer, at: int) -> int:
+        size: int = _SIZE.unpack_from(data, at)[0]
+        if not 0 <= size <= self._limit:
+            raise MalformedFrame(f"a frame cannot have {size} bytes (socket.request.max.bytes is {self._limit})")
+        return size
 
     # Requests
 
@@ -321,13 +318,12 @@ class Connection(asyncio.BufferedProtocol):
         memory = self._memory
         if response is NO_RESPONSE:
             slot.answer = []
-        elif response is not memory.response:
-            slot.answer = slot.form.encode(slot.correlation_id, response)
-        elif memory.encoded is not None:
+        elif response is memory.response and memory.encoded is not None:
             slot.answer = [with_correlation_id(memory.encoded[0], slot.correlation_id), *memory.encoded[1:]]
         else:
             slot.answer = slot.form.encode(slot.correlation_id, response)
-            memory.encoded = list(slot.answer)
+            if response is memory.response:
+                memory.encoded = list(slot.answer)
 
     def _flush(self) -> None:
         """Write the answers at the front of the order that are there."""

@@ -166,7 +166,7 @@ class Server:
 
     def _flush(self) -> None:
         waiting, self._to_flush = self._to_flush, []
-        for connection in waiting if len(waiting) == 1 else dict.fromkeys(waiting):
+        for connection in dict.fromkeys(waiting):
             connection.after_tick()
 
     def _schedule_sweep(self) -> None:

@@ -74,13 +74,10 @@ class Form:
         sent.
         """
         done: list[Buffer] = []
-        out = self._encode(message, bytearray(9 if self._is_tagged else 8), done)
-        if done:
-            done.append(out)
-            _RESPONSE.pack_into(done[0], 0, sum(map(len, done)) - SIZE_BYTES, correlation_id)
-            return done
-        _RESPONSE.pack_into(out, 0, len(out) - SIZE_BYTES, correlation_id)
-        return [out]
+        out = bytearray(9 if self._is_tagged else 8)
+        done.append(self._encode(message, out, done))
+        _RESPONSE.pack_into(out, 0, sum(map(len, done)) - SIZE_BYTES, correlation_id)
+        return done
 
 
 def which(api_key: int, api_version: int) -> int:
@@ -95,9 +92,9 @@ def form_of(key_and_version: int) -> Form | None:
     except KeyError:
         api_key, api_version = key_and_version >> 16, (key_and_version & 0xFFFF ^ 0x8000) - 0x8000
         api = APIS.get(api_key)
-        made = None if api is None or api_version not in api.versions else Form(api, api_version)
-        if made is not None:  # else a peer could fill it
-            _forms[key_and_version] = made
+        if api is None or api_version not in api.versions:
+            return None
+        made = _forms[key_and_version] = Form(api, api_version)
         return made
 
 
