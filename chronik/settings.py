@@ -68,7 +68,10 @@ class StoreSettings:
     """The record store's sizes. See ARCHITECTURE.md for the measurements that chose them."""
 
     chunk_bytes: int = 64 * MIB
-    """A chunk ends, and its memtable is flushed to one file, after this many bytes of batches."""
+    """A chunk ends, and its table files are made, after this many bytes of batches."""
+    least_block_bytes: int = 8 * 1024
+    """Batches of at least this size are written once, into what becomes a table file; smaller ones go through a
+    memtable, which costs less than a block of their own."""
     block_cache_bytes: int = 16 * MIB
     tail_cache_bytes: int = 32 * MIB
     """The newest batches, kept as the very bytes objects that were written, for readers at the tail."""

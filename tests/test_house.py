@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "batch": frozenset({"crc32c", "cramjam", "lz4", "zstandard"}),
-    "store": frozenset({"alembic", "rocksdict", "sqlalchemy"}),
+    "store": frozenset({"alembic", "rocksdict", "sqlalchemy", "xxhash"}),
     "broker": frozenset({"anyio", "structlog"}),
     "server": frozenset({"anyio", "structlog", "uvloop"}),
     "cli": frozenset({"anyio", "kafka", "rich", "structlog", "typer"}),

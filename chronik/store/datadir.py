@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """1: the records' write-ahead log is RocksDB's own. 2: it is the journal (chronik.store.rocks.journal); what RocksDB's
-log holds from before is still read."""
+log holds from before is still read. 3: the journal has large batches as blocks, and becomes their table file."""
 
 _WINDOWS_LOCK_AT = 2**20
 """The byte that is locked on Windows, where nobody could read the pid if it lay in the locked range."""

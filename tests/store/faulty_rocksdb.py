@@ -57,6 +57,10 @@ class FaultyRdict:
         self._raise("compact_range")
         self.data.compact_range(*arguments)
 
+    def ingest_external_file(self, *arguments: Any) -> None:
+        self._raise("ingest_external_file")
+        self.data.ingest_external_file(*arguments)
+
     def close(self) -> None:
         self.data.close()
 

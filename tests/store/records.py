@@ -27,6 +27,7 @@ LONG_MS = 2**62
 
 SMALL = StoreSettings(
     chunk_bytes=16 * 1024,
+    least_block_bytes=1024,
     block_cache_bytes=MIB,
     tail_cache_bytes=8 * 1024,
     max_staged_bytes=MIB,

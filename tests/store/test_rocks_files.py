@@ -152,7 +152,7 @@ def test_a_read_between_batches_begins_with_the_next_one(tmp_path: Path, size: i
     for base, chunk, batch in zip((0, 4, 9), (1, 1, 2), stored, strict=True):
         data[keys.batch_key(chunk, 7, base)] = batch
         data[keys.index_key(chunk, 7, base)] = keys.INDEX_VALUE.pack(base, 0, len(batch))
-    reader = DiskReader(data, MIB)
+    reader = DiskReader(data, {}, MIB)
     found = {offset: reader.read(7, segments, offset, 12, MIB, True)[0] for offset in range(10)}
     assert found == {offset: stored[0 if offset == 0 else 1 if offset <= 4 else 2 :] for offset in range(10)}
     data.close()
@@ -163,7 +163,7 @@ def test_reads_at_the_same_time_share_the_memory(tmp_path: Path) -> None:
     for base in range(200):
         data[keys.batch_key(1, 7, base)] = stamped(sized(1000).data, base, 0)
     segment = Segment(0, 200, 1, 200_000, 200, 0, 0, 0)
-    reader = DiskReader(data, 160_000)
+    reader = DiskReader(data, {}, 160_000)
     _, size = reader.read(7, [segment], 0, 200, 10**9, True)
     assert 75_000 < size <= 80_000
     reader._reading_bytes = 150_000

@@ -24,15 +24,19 @@ from chronik.store.rocks.journal_format import (
     DELETE_RANGE_STATE,
     DELETE_STATE,
     MAGIC,
+    PUT_BLOCK,
     PUT_DATA,
     PUT_STATE,
+    Change,
     JournalReader,
+    blocks_in,
     changes,
     encoded,
     journal_paths,
 )
 from chronik.store.rocks.options import STATE_FAMILY, open_records
 from chronik.store.rocks.reader import OfflineReader
+from chronik.store.rocks.table import Block
 from chronik.terms import Durability, LogId
 from tests.log.batches import sized
 from tests.store.faulty_rocksdb import FaultyRdict
@@ -43,12 +47,18 @@ from tests.store.records import SMALL, A, B, Records, copy_as_crashed, eventuall
 KEYS = st.binary(max_size=20)
 RANGES = st.lists(st.tuples(KEYS, KEYS), max_size=3)
 Range = tuple[bytes, bytes]
-Written = tuple[list[Range], dict[bytes, bytes | None], list[Range], list[Range]]
+Written = tuple[list[Range], dict[bytes, bytes | None], list[Range], list[Range], list[Block]]
+BLOCKS = st.builds(
+    Block,
+    *(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)),
+    *(st.integers(-1, 2**63 - 1), st.binary(max_size=50) | st.integers(0, 40_000).map(bytes)),
+)
 WRITES = st.tuples(
     st.lists(st.tuples(KEYS, st.binary(max_size=50) | st.integers(0, 40_000).map(bytes)), max_size=6),
     st.dictionaries(KEYS, st.none() | st.binary(max_size=50), max_size=6),
     RANGES,
     RANGES,
+    st.lists(BLOCKS, max_size=3),
 )
 
 
@@ -58,29 +68,43 @@ def read(content: bytes) -> tuple[list[bytes], JournalReader]:
 
 
 def record(number: int) -> bytes:
-    return b"".join(encoded([(b"%d" % number, bytes(number * 10))], {b"row": b"%d" % number}))
+    """The larger ones have blocks, the largest one that the record's own CRC does not cover."""
+    blocks = [Block(7, 5, number, number + 1, 9, bytes(size)) for size in (100, 20_000)[:number]]
+    rows = {b"row": b"%d" % number}
+    return b"".join(encoded([(b"%d" % number, bytes(number * 10))], rows, blocks=blocks).buffers)
 
 
 @given(st.lists(WRITES, max_size=4))
 def test_what_is_encoded_is_decoded(writes: list[Written]) -> None:
-    content = MAGIC + b"".join(b"".join(encoded(*written)) for written in writes)
+    content = MAGIC + b"".join(b"".join(encoded(*written).buffers) for written in writes)
     records, reader = read(content)
     assert (reader.damage, reader.position) == (None, len(content))
     assert len(records) == len(writes)
-    for found, (puts, rows, data_ranges, state_ranges) in zip(records, writes, strict=True):
+    for found, written in zip(records, writes, strict=True):
+        puts, rows, data_ranges, state_ranges, blocks = written
         assert list(changes(found)) == [
             *((DELETE_RANGE_DATA, *bounds) for bounds in data_ranges),
             *((DELETE_RANGE_STATE, *bounds) for bounds in state_ranges),
             *((PUT_DATA, *put) for put in puts),
             *((DELETE_STATE, key, b"") if row is None else (PUT_STATE, key, row) for key, row in rows.items()),
+            *(change for block in blocks for change in changes_of(block)),
         ]
+        begun = list(zip(blocks, encoded(*written).positions, strict=True))
+        assert [(block, at + 8) for block, at in blocks_in(found)] == begun
+
+
+def changes_of(block: Block) -> tuple[Change, Change]:
+    chunk, log, base, last, max_timestamp, data = block
+    entry = keys.INDEX_VALUE.pack(last, max_timestamp, len(data))
+    return (PUT_DATA, keys.index_key(chunk, log, base), entry), (PUT_BLOCK, keys.batch_key(chunk, log, base), data)
 
 
 def test_a_journal_that_was_cut_off_has_its_whole_records() -> None:
     written = [record(number) for number in range(5)]
     content = MAGIC + b"".join(written)
     ends = [len(MAGIC) + sum(map(len, written[:count])) for count in range(6)]
-    for size in range(len(content) + 1):
+    near = {size for end in ends for size in range(end - 100, end + 300)}
+    for size in sorted({*near, *range(0, len(content) + 1, 501)} & set(range(len(content) + 1))):
         records, reader = read(content[:size])
         whole = sum(end <= size for end in ends[1:])
         assert len(records) == whole
@@ -100,13 +124,22 @@ def test_zeros_behind_the_last_record_are_nothing() -> None:
 
 def test_every_bit_of_a_record_is_checked() -> None:
     content = MAGIC + record(1) + record(2)
-    for at in range(len(content)):
+    assert len(read(content)[0]) == 2
+    for at in (*range(600), *range(600, len(content) - 100, 97), *range(len(content) - 100, len(content))):
         for bit in range(8):
             spoilt = bytearray(content)
             spoilt[at] ^= 1 << bit
             records, reader = read(bytes(spoilt))
             assert len(records) < 2
             assert reader.damage is not None
+
+
+def test_a_journal_of_the_first_kind_is_read() -> None:
+    """Where there were no blocks, and the CRC covered everything."""
+    small = record(0)
+    assert len(read(b"CHRNKJ1\n" + small * 3)[0]) == 3
+    spoilt = small[:-1] + bytes([small[-1] ^ 1])
+    assert len(read(b"CHRNKJ1\n" + small + spoilt)[0]) == 1
 
 
 # Starting
@@ -185,7 +218,7 @@ async def test_a_journal_stays_while_rocksdb_has_no_files_of_it(
     monkeypatch.setattr(journal, "_unflushed", lambda family: unflushed["data" if family is log._data else "state"])
     for data, state, left in ((0, 0, 0), (1, 0, 1), (0, 1, 1), (2, 0, 3), (0, 2, 2), (1, 2, 2), (2, 1, 3), (0, 3, 3)):
         log._ended = [
-            journal._Generation(path, has_data=number != 1, has_state=True) for number, path in enumerate(paths)
+            journal._Generation(path, data_count=number != 1, state_count=1) for number, path in enumerate(paths)
         ]
         unflushed.update(data=data, state=state)
         log.tidy()

@@ -8,10 +8,9 @@ but there the call leaves the interpreter to others).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from time import sleep
-from typing import NamedTuple
 
 from rocksdict import Rdict
 
@@ -22,6 +21,7 @@ from chronik.log.access import TimestampOffset
 from chronik.log.segments import Segment
 from chronik.store.rocks import keys
 from chronik.store.rocks.options import bounded_reads, cold_reads, values_of
+from chronik.store.rocks.table import Entry, Table
 
 _LEAST_READ_BYTES = 64 * 1024
 _SMALL_BATCH_BYTES = 8 * 1024
@@ -31,21 +31,13 @@ _PAUSE_S = 0.00002
 """An iterator keeps the interpreter's lock: after so many bytes, a millisecond or so, others get it for a moment."""
 
 
-class _Entry(NamedTuple):
-    """An index entry, and where its batch is."""
-
-    chunk: int
-    base_offset: int
-    last_offset: int
-    max_timestamp_ms: int
-    size_bytes: int
-
-
 class DiskReader:
     """Methods may run in any thread; what they need of a log is given to them as it was on the loop."""
 
-    def __init__(self, data: Rdict, budget_bytes: int) -> None:
+    def __init__(self, data: Rdict, tables: Mapping[int, Table], budget_bytes: int) -> None:
+        """`tables` has those, by their chunks, that RocksDB does not have yet; it is looked at before RocksDB is."""
         self._data = data
+        self._tables = tables
         self._cold = cold_reads()
         self._budget_bytes = budget_bytes
         self._reading_bytes = 0
@@ -69,8 +61,13 @@ class DiskReader:
                 if segment.base_offset >= bound:
                     break
                 small = segment.size_bytes < segment.batch_count * _SMALL_BATCH_BYTES
-                read = self._read_small if small else self._read_large
-                batches, goes_on = read(log, segment, offset, bound, left, at_least_one and not found)
+                table = self._tables.get(segment.chunk)
+                if table is not None:
+                    start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
+                    batches, goes_on = table.read(log, start, end, left, at_least_one and not found)
+                else:
+                    read = self._read_small if small else self._read_large
+                    batches, goes_on = read(log, segment, offset, bound, left, at_least_one and not found)
                 found += batches
                 left -= sum(map(len, batches))
                 if not goes_on:
@@ -133,10 +130,14 @@ class DiskReader:
             found.append(value)
         return found, goes_on and max_bytes > 0
 
-    def _entries(self, log: int, segments: Sequence[Segment], offset: int) -> Iterator[_Entry]:
+    def _entries(self, log: int, segments: Sequence[Segment], offset: int) -> Iterator[Entry]:
         """Index entries from the batch that contains `offset`."""
         for segment in segments:
             chunk = segment.chunk
+            table = self._tables.get(chunk)
+            if table is not None:
+                yield from table.entries(log, max(offset, segment.base_offset), segment.end_offset)
+                continue
             options = bounded_reads(keys.index_key(chunk, log, segment.end_offset))
             entries = self._data.iter(options)
             first = keys.index_key(chunk, log, segment.base_offset)
@@ -145,7 +146,7 @@ class DiskReader:
                 entries.seek(first)
             while entries.valid():
                 base = keys.DATA_KEY.unpack(entries.key())[3]
-                yield _Entry(chunk, base, *keys.INDEX_VALUE.unpack(entries.value()))
+                yield Entry(chunk, base, *keys.INDEX_VALUE.unpack(entries.value()))
                 entries.next()
             entries.status()
 
@@ -181,7 +182,7 @@ class DiskReader:
 
     def _greatest_of(self, log: int, segment: Segment, start: int, bound: int) -> Iterator[TimestampOffset]:
         """The segment's candidates: of the batch in which the log starts, and of all others."""
-        best: _Entry | None = None
+        best: Entry | None = None
         for entry in self._entries(log, [segment], start):
             if entry.base_offset >= bound:
                 break
@@ -194,14 +195,17 @@ class DiskReader:
         if best is not None:
             yield from self._greatest_in(log, best, start, bound)
 
-    def _greatest_in(self, log: int, entry: _Entry, start: int, bound: int) -> Iterator[TimestampOffset]:
+    def _greatest_in(self, log: int, entry: Entry, start: int, bound: int) -> Iterator[TimestampOffset]:
         batch = self._batch(log, entry)
         found = None if batch is None else _greatest(batch, start)
         if found is not None and found.offset < bound and found.timestamp_ms >= 0:
             yield found
 
-    def _batch(self, log: int, entry: _Entry) -> bytes | None:
+    def _batch(self, log: int, entry: Entry) -> bytes | None:
         """None if it was deleted since its entry was read."""
+        table = self._tables.get(entry.chunk)
+        if table is not None:
+            return table.batch(log, entry.base_offset)
         return values_of(self._data, [keys.batch_key(entry.chunk, log, entry.base_offset)], self._cold)[0]
 
 

@@ -43,6 +43,7 @@ from chronik.store.rocks.markers import Markers
 from chronik.store.rocks.options import STATE_FAMILY, open_records
 from chronik.store.rocks.pending import Append, Repeat, storage_error
 from chronik.store.rocks.read_ahead import ReadAhead
+from chronik.store.rocks.table import MOST_BLOCKS, Block
 from chronik.store.rocks.writer import Writer
 from chronik.terms import NO_TIMESTAMP, Durability, IsolationLevel, LogId, ProducerId
 
@@ -76,7 +77,7 @@ class RocksEngine:
         """The log of each batch that is in a tail, the oldest batch first."""
         self._held_bytes = 0
         self._reads = ThreadPoolExecutor(_READ_THREADS, "chronik-read")
-        self._disk = DiskReader(data, settings.cold_read_bytes)
+        self._disk = DiskReader(data, journal.tables, settings.cold_read_bytes)
         self._ahead = ReadAhead(self._loop, self._reads, self._disk, settings.read_ahead_bytes)
         self.filled = Event()
         """Set whenever a chunk is full: there may be something for `retain` and `reclaim` to do."""
@@ -162,8 +163,12 @@ class RocksEngine:
 
     def _extend(self, state: LogState, data: bytes, end: int, max_timestamp: int, terms: AppendTerms) -> None:
         """Plan the batch's place: the log's end, its segment, its epoch; and put its keys into the tick."""
-        writer, base, size, chunk, log = self._writer, state.end, len(data), self._writer.chunk, state.log
+        writer, base, size, log = self._writer, state.end, len(data), state.log
         segment = state.segments[-1] if state.segments else None
+        is_block = size >= self._settings.least_block_bytes or (
+            segment is not None and segment.chunk == writer.block_chunk and writer.block_count < MOST_BLOCKS
+        )
+        chunk = writer.block_chunk if is_block else writer.chunk
         if segment is None or is_full(segment, chunk, size, terms.now_ms, terms.segment_bytes, terms.segment_ms):
             segment = Segment(base, base, chunk, 0, 0, NO_TIMESTAMP, terms.now_ms, terms.now_ms)
             state.segments.append(segment)
@@ -179,6 +184,10 @@ class RocksEngine:
         state.end = end
         state.size_bytes += size
         self._dirty.add(state)
+        if is_block:
+            writer.block_count += 1
+            writer.group.blocks.append(Block(chunk, log, base, end - 1, max_timestamp, data))
+            return
         puts = writer.group.puts
         puts.append((keys.DATA_KEY.pack(chunk, keys.BATCH, log, base), data))
         index = keys.INDEX_VALUE.pack(end - 1, max_timestamp, size)

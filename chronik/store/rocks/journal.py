@@ -3,6 +3,8 @@
 RocksDB's log protects its bytes with a table-driven CRC (the wheel has no other), block by block: that took a quarter
 of the broker's CPU. Here a write is one `writev` of the producers' own bytes.
 
+Large batches are in no memtable at all: the file itself becomes the table file that has them (see `table.py`).
+
 A generation is what was written between two switches of the memtables, in one file. It ends with its file fsynced
 before RocksDB begins to make table files of it: those never know what the journal could still lose, so that the two
 column families agree after a power cut too. A file is deleted once all that it and the files before it hold is in table
@@ -13,35 +15,43 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from rocksdict import Rdict, WriteBatch
+from rocksdict import IngestExternalFileOptions, Rdict, WriteBatch
 
 from chronik.store.files import sync_folder
+from chronik.store.rocks import keys
 from chronik.store.rocks.journal_format import (
     DELETE_RANGE_DATA,
     DELETE_RANGE_STATE,
     DELETE_STATE,
     MAGIC,
+    PUT_BLOCK,
     PUT_DATA,
     PUT_STATE,
+    Change,
+    Encoded,
     JournalDamage,
     JournalReader,
+    blocks_in,
     changes,
+    encoded_ending,
+    has_ending,
     journal_path,
     journal_paths,
     number_of,
 )
 from chronik.store.rocks.options import STATE_FAMILY, unlogged_writes
+from chronik.store.rocks.table import Block, Table, link_path, stray_links
 
 _WRITTEN_BACK_BYTES = 512 * 1024
 """The kernel is asked to write so much to the disk at a time, so that an fsync finds little left to do."""
 _REWRITTEN_BYTES = 1024 * 1024
 """Records that a start does again are put together up to this size."""
-_DATA_KINDS, _STATE_KINDS = {PUT_DATA, DELETE_RANGE_DATA}, {PUT_STATE, DELETE_STATE, DELETE_RANGE_STATE}
+_DATA_KINDS, _STATE_KINDS = {PUT_DATA, PUT_BLOCK, DELETE_RANGE_DATA}, {PUT_STATE, DELETE_STATE, DELETE_RANGE_STATE}
 _UNFLUSHED = "rocksdb.num-immutable-mem-table"
 
 _log = logging.getLogger(__name__)
@@ -53,21 +63,25 @@ class DamagedJournal(Exception):
 
 @dataclass(slots=True)
 class _Generation:
-    """A file, and whether it has anything of each family: then RocksDB has had a memtable of it."""
+    """A file, and how many memtables of each family RocksDB has had of what is in it."""
 
     path: Path
-    has_data: bool = False
-    has_state: bool = False
+    data_count: int = 0
+    state_count: int = 0
 
 
 class _File:
     """The generation that is written now."""
 
-    __slots__ = ("descriptor", "generation", "size_bytes", "written_back_bytes")
+    __slots__ = ("descriptor", "generation", "is_table", "size_bytes", "table", "written_back_bytes")
 
     def __init__(self, path: Path) -> None:
         """Create it, so that it is there after a power cut. OSError."""
         self.generation = _Generation(path)
+        self.table: Table | None = None
+        """Of the blocks that are in it, until RocksDB has them."""
+        self.is_table = False
+        """Whether nothing may be written to it any more, as its end makes a table of it."""
         self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
         os.write(self.descriptor, MAGIC)
         self.size_bytes = self.written_back_bytes = len(MAGIC)
@@ -89,22 +103,34 @@ class Journal:
         self._sync_error: OSError | None = None
         self._ended: list[_Generation] = []
         """Those of which RocksDB may still be making table files, the oldest first."""
+        self.tables: dict[int, Table] = {}
+        """By their chunks: those that RocksDB does not have yet."""
         self._file = _File(journal_path(folder, self._recover() + 1))
 
     # While it runs
 
-    def append(self, buffers: Sequence[bytes], *, has_data: bool, has_state: bool) -> None:
-        """Write a record, so that it survives a killed process. OSError; then it is not there, if possible."""
+    def append(self, record: Encoded, blocks: Sequence[Block], *, has_data: bool, has_state: bool) -> None:
+        """Write a record, so that it survives a killed process. OSError; then it is not there, if possible.
+
+        `blocks` are those in it, all of one chunk; `has_data` and `has_state` are asked of what is beside them.
+        """
         file = self._file
         try:
-            _write_all(file.descriptor, buffers)
+            _write_all(file.descriptor, record.buffers)
         except OSError:
             _cut(file)
             raise
-        file.size_bytes += sum(map(len, buffers))
+        if blocks:
+            if file.table is None:
+                file.table = self.tables[blocks[0].chunk] = Table(blocks[0].chunk)
+            for block, position in zip(blocks, record.positions, strict=True):
+                file.table.add(block, file.size_bytes + position)
+        file.size_bytes += sum(map(len, record.buffers))
         generation = file.generation
-        generation.has_data = generation.has_data or has_data
-        generation.has_state = generation.has_state or has_state
+        if has_data:
+            generation.data_count = 1
+        if has_state:
+            generation.state_count = 1
         if file.size_bytes - file.written_back_bytes >= _WRITTEN_BACK_BYTES:
             _begin_to_write_back(file)
 
@@ -122,16 +148,39 @@ class Journal:
                 raise
 
     def turn(self) -> None:
-        """Switch the memtables, and go on in a new file. OSError, or what rocksdict raises."""
+        """Switch the memtables, make a table of the file's blocks, and go on in a new file. OSError, or what rocksdict
+        raises."""
         file = self._file
+        self._end_table(file)
         self.sync()
         self._data.flush(False)
         self._state.flush(False)
+        self._hand_over(file)
         following = _File(journal_path(self._folder, number_of(file.generation.path) + 1))
         with self._lock:
             self._file = following
         os.close(file.descriptor)
         self._ended.append(file.generation)
+
+    def _end_table(self, file: _File) -> None:
+        """Write what makes a table of the file, once. OSError."""
+        if file.table is not None and not file.is_table:
+            ending = encoded_ending(file.size_bytes, file.table.ending)
+            try:
+                _write_all(file.descriptor, [ending])
+            except OSError:
+                _cut(file)
+                raise
+            file.size_bytes += len(ending)
+            file.is_table = True
+
+    def _hand_over(self, file: _File) -> None:
+        """Have RocksDB take over the file's blocks, which must be fsynced. What rocksdict raises."""
+        table = file.table
+        if table is not None:
+            _take_over(self._data, file.generation, table)
+            file.table = None
+            del self.tables[table.chunk]
 
     def tidy(self) -> bool:
         """Delete the files of which everything is in table files; whether others are left. OSError."""
@@ -139,10 +188,10 @@ class Journal:
         kept_from = len(self._ended)
         for position in reversed(range(len(self._ended))):
             ended = self._ended[position]
-            if (ended.has_data and data > 0) or (ended.has_state and state > 0):
+            if (ended.data_count and data > 0) or (ended.state_count and state > 0):
                 kept_from = position
-            data -= ended.has_data
-            state -= ended.has_state
+            data -= ended.data_count
+            state -= ended.state_count
         for ended in self._ended[:kept_from]:
             ended.path.unlink(missing_ok=True)
         del self._ended[:kept_from]
@@ -151,15 +200,20 @@ class Journal:
     def close(self) -> None:
         """Have everything in table files, so that the next start has nothing to do again, and let go of the database.
         Where that fails, the next start has."""
-        os.close(self._file.descriptor)
-        self._file.descriptor = -1
+        file = self._file
         try:
+            self._end_table(file)
+            self.sync()
             self._data.flush(True)
             self._state.flush(True)
-            for generation in (*self._ended, self._file.generation):
+            self._hand_over(file)
+            self._data.flush(True)
+            for generation in (*self._ended, file.generation):
                 generation.path.unlink(missing_ok=True)
         except Exception as error:  # rocksdict raises plain Exceptions
             _log.warning("The journal of the record store is left for the next start: %s", error)
+        os.close(file.descriptor)
+        file.descriptor = -1
         # The database stays open, and locked, as long as any handle of it lives.
         self._state.close()
         del self._data, self._state
@@ -168,25 +222,32 @@ class Journal:
 
     def _recover(self) -> int:
         """Returns the number of the newest file that was there."""
+        for path in stray_links(self._folder):
+            path.unlink()
         paths = journal_paths(self._folder)
         for path in paths:
+            recovered = _Recovered(path)
             with path.open("rb") as file:
                 reader = JournalReader(path, file, path.stat().st_size)
-                has_data, has_state = write_again(self._data, reader)
-            if reader.damage is not None and path != paths[-1]:
-                where, reason = reader.damage.position, reader.damage.reason
-                raise DamagedJournal(f"{path.name} cannot be read from byte {where}: {reason}")
-            self._end_recovered(_Generation(path, has_data, has_state), reader.damage)
+                has_data, has_state = write_again(self._data, recovered.without_blocks(reader))
+            damage = reader.damage
+            if damage is not None and path != paths[-1]:
+                raise DamagedJournal(f"{path.name} cannot be read from byte {damage.position}: {damage.reason}")
+            generation = _Generation(path, int(has_data), int(has_state))
+            self._data.flush(False)
+            self._state.flush(False)
+            recovered.hand_over(self._data, generation, damage)
+            self._end_recovered(generation, damage)
         return number_of(paths[-1]) if paths else 0
 
     def _end_recovered(self, ended: _Generation, damage: JournalDamage | None) -> None:
         """A file with a broken end must not stay, as another one comes behind it."""
-        wait = damage is not None
-        self._data.flush(wait)
-        self._state.flush(wait)
         if damage is None:
             self._ended.append(ended)
-        elif damage.is_cut:
+            return
+        self._data.flush(True)
+        self._state.flush(True)
+        if damage.is_cut:
             ended.path.unlink()
         else:
             aside = ended.path.with_name(f"damaged-{ended.path.name}")
@@ -198,18 +259,61 @@ class Journal:
             )
 
 
-def write_again(data: Rdict, records: Iterable[bytes]) -> tuple[bool, bool]:
+class _Recovered:
+    """What a start finds of blocks in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._table: Table | None = None
+        self._is_table = False
+        self._size_bytes = 0
+        """Of what is whole in the file."""
+
+    def without_blocks(self, reader: JournalReader) -> Iterator[Iterable[Change]]:
+        """The other changes of each record; the blocks are kept."""
+        for record in reader:
+            begins_at = reader.position - len(record)
+            for block, at in blocks_in(record):
+                if self._table is None:
+                    self._table = Table(block.chunk)
+                self._table.add(block, begins_at + at)
+            self._is_table = has_ending(record)
+            self._size_bytes = reader.position
+            yield (
+                change
+                for change in changes(record)
+                if change[0] != PUT_BLOCK and not (change[0] == PUT_DATA and keys.is_of_blocks(change[1]))
+            )
+
+    def hand_over(self, data: Rdict, generation: _Generation, damage: JournalDamage | None) -> None:
+        """Have RocksDB take over the blocks, if it has not done so. OSError, or what rocksdict raises."""
+        table = self._table
+        if table is None or data.get(table.first_key()) is not None:
+            return
+        if damage is not None and not damage.is_cut:
+            _copy(data, generation, table)  # the file stays as it is, for who wants to know what happened to it
+            return
+        if not self._is_table:
+            with self._path.open("r+b") as file:
+                file.truncate(self._size_bytes)
+                file.seek(self._size_bytes)
+                file.write(encoded_ending(self._size_bytes, table.ending))
+                file.flush()
+                os.fsync(file.fileno())
+        _take_over(data, generation, table)
+
+
+def write_again(data: Rdict, records: Iterable[Iterable[Change]]) -> tuple[bool, bool]:
     """Write what records say, some of them together: whether they have anything of the data, and of the state.
     DamagedJournal, or what rocksdict raises."""
     state = data.get_column_family_handle(STATE_FAMILY)
     options = unlogged_writes()
     batch = WriteBatch(raw_mode=True)
     kinds: set[int] = set()
-    size = 0
     for record in records:
-        for kind, key, value in changes(record):
+        for kind, key, value in record:
             kinds.add(kind)
-            if kind == PUT_DATA:
+            if kind in (PUT_DATA, PUT_BLOCK):
                 batch.put(key, value)
             elif kind == PUT_STATE:
                 batch.put(key, value, state)
@@ -221,12 +325,39 @@ def write_again(data: Rdict, records: Iterable[bytes]) -> tuple[bool, bool]:
                 batch.delete_range(key, value, state)
             else:
                 raise DamagedJournal(f"a journal has a change of kind {kind}, which this chronik does not know")
-        size += len(record)
-        if size >= _REWRITTEN_BYTES:
+        if batch.size_in_bytes() >= _REWRITTEN_BYTES:
             data.write(batch, options)
-            batch, size = WriteBatch(raw_mode=True), 0
+            batch = WriteBatch(raw_mode=True)
     data.write(batch, options)
     return not kinds.isdisjoint(_DATA_KINDS), not kinds.isdisjoint(_STATE_KINDS)
+
+
+def _take_over(data: Rdict, generation: _Generation, table: Table) -> None:
+    """Have RocksDB take over a file that is a table. What rocksdict raises."""
+    try:
+        _ingest(data, generation.path)
+    except Exception as error:  # rocksdict raises plain Exceptions; OSError
+        _log.warning("RocksDB does not take %s over, so that it is copied: %s", generation.path.name, error)
+        _copy(data, generation, table)
+
+
+def _copy(data: Rdict, generation: _Generation, table: Table) -> None:
+    """Write the table's rows by way of a memtable of their own."""
+    write_again(data, ([(PUT_DATA, key, value)] for key, value in table.rows()))
+    data.flush(False)
+    generation.data_count += 1
+
+
+def _ingest(data: Rdict, path: Path) -> None:
+    """A link of its own, as the journal is needed longer than RocksDB leaves it there."""
+    link = link_path(path)
+    os.link(path, link)
+    try:
+        options = IngestExternalFileOptions()
+        options.set_move_files(True)
+        data.ingest_external_file([str(link)], options)
+    finally:
+        link.unlink(missing_ok=True)
 
 
 def _unflushed(family: Rdict) -> int:

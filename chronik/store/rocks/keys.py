@@ -5,7 +5,10 @@ Default column family, everything that is written once and dies with its chunk:
     chunk u32 | kind u8 | log u32 | base offset u64        kind 0: index entry, 1: the batch as stored
 
 A chunk number in front keeps the files of different chunks from ever overlapping, so that compaction only moves them
-and retention drops whole ranges. Column family "state", small and rewritten in place:
+and retention drops whole ranges. Batches that are blocks of their own (see `table.py`) have chunks of their own, with
+BLOCKS set, so that their files share no range with those of memtables either.
+
+Column family "state", small and rewritten in place:
 
     log u32 | kind u8 | suffix u64                         see the STATE_ constants
 
@@ -15,6 +18,9 @@ All integers are big-endian and unsigned, so that byte order is number order.
 from __future__ import annotations
 
 from struct import Struct
+
+BLOCKS = 1 << 31
+"""Set in the chunk numbers of blocks."""
 
 INDEX = 0
 BATCH = 1
@@ -63,6 +69,11 @@ def batch_key(chunk: int, log: int, base_offset: int) -> bytes:
 def index_key(chunk: int, log: int, base_offset: int) -> bytes:
     """Where a batch's index entry is stored."""
     return DATA_KEY.pack(chunk, INDEX, log, base_offset)
+
+
+def is_of_blocks(key: bytes) -> bool:
+    """Whether a key of the data is one of a block chunk."""
+    return key[0] >= BLOCKS >> 24
 
 
 def end_of(batch: bytes) -> int:

@@ -31,7 +31,7 @@ from chronik.log.producers import ProducerState
 from chronik.log.segments import Segment, index_of
 from chronik.store.rocks import keys
 from chronik.store.rocks.journal import write_again
-from chronik.store.rocks.journal_format import JournalReader, is_journal
+from chronik.store.rocks.journal_format import JournalReader, changes, is_journal
 from chronik.store.rocks.moment import TABLE_SUFFIX, Moment
 from chronik.store.rocks.options import MEMTABLE_BYTES, STATE_FAMILY, bounded_reads
 from chronik.terms import NO_OFFSET, LogId, ProducerId
@@ -281,7 +281,8 @@ class OfflineReader:
             data = Rdict(str(folder), options[0], {STATE_FAMILY: options[1]})
             try:
                 for name in sorted(filter(is_journal, moment.sizes)):
-                    write_again(data, JournalReader(self._records / name, moment.opened[name], moment.sizes[name]))
+                    reader = JournalReader(self._records / name, moment.opened[name], moment.sizes[name])
+                    write_again(data, map(changes, reader))
             except BaseException:
                 data.close()
                 raise

@@ -113,7 +113,7 @@ def _strays(reader: OfflineReader, logs: Mapping[LogId, StoredLog]) -> Iterator[
     garbage = reader.garbage()
     newest = reader.newest_chunk()
     for place in reader.places():
-        if place.chunk > newest:
+        if place.chunk & ~keys.BLOCKS > newest:
             yield Finding(
                 FindingKind.ORPHAN, f"it has data in chunk {place.chunk}, and the newest is {newest}", place.log
             )

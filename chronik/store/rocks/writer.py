@@ -25,6 +25,7 @@ from chronik.store.rocks.journal_format import encoded
 from chronik.store.rocks.options import STATE_FAMILY, unstalled_writes
 from chronik.store.rocks.pending import Pending
 from chronik.store.rocks.syncer import Syncer
+from chronik.store.rocks.table import Block
 from chronik.terms import Durability
 
 _GROUP_BYTES = 1024 * 1024
@@ -52,7 +53,8 @@ _log = logging.getLogger(__name__)
 
 
 class Group:
-    """What goes into one WriteBatch, as plain keys and values, because a WriteBatch is used up by the attempt.
+    """What is written together: `blocks` to the journal only, the rest into one WriteBatch too (as plain keys and
+    values, because a WriteBatch is used up by the attempt).
 
     `rows` has the last word on each key of the state family, None for a deletion; `range_deletions` come before all of
     it. `ends_memtable`: the memtables are switched after this group. `is_logged`: the journal has it. `seen_count`: its
@@ -60,6 +62,7 @@ class Group:
     """
 
     __slots__ = (
+        "blocks",
         "ends_memtable",
         "is_logged",
         "items",
@@ -73,6 +76,7 @@ class Group:
 
     def __init__(self) -> None:
         self.items: list[Pending] = []
+        self.blocks: list[Block] = []
         self.puts: list[tuple[bytes, bytes]] = []
         self.rows: dict[bytes, bytes | None] = {}
         self.range_deletions: list[RangeDeletion] = []
@@ -105,7 +109,11 @@ class Writer:
         self.state = data.get_column_family(STATE_FAMILY)
         self.state_handle = data.get_column_family_handle(STATE_FAMILY)
         self.chunk = chunk
-        """The chunk of what is appended now."""
+        """The chunk of what is appended now, as far as it goes into a memtable."""
+        self.block_chunk = keys.BLOCKS | chunk
+        """That of blocks."""
+        self.block_count = 0
+        """How many blocks it has."""
         self.group = Group()
         self.refusal: BaseException | None = None
         """Why nothing can be staged any more: a write or an fsync failed (RocksDB takes nothing after that, and no
@@ -207,8 +215,9 @@ class Writer:
         if group.ends_memtable:
             self._row_bytes = 0
             if self._chunk_bytes > 0:
-                self._chunk_bytes = 0
+                self._chunk_bytes = self.block_count = 0
                 self.chunk += 1
+                self.block_chunk += 1
                 self._note_chunk()
 
     def _schedule(self) -> None:
@@ -279,9 +288,9 @@ class Writer:
         data = [(first, end) for first, end, family in group.range_deletions if family is None]
         state = [(first, end) for first, end, family in group.range_deletions if family is not None]
         has_data, has_state = bool(group.puts or data), bool(group.rows or state)
-        if has_data or has_state:
-            buffers = encoded(group.puts, group.rows, data, state)
-            self._journal.append(buffers, has_data=has_data, has_state=has_state)
+        if has_data or has_state or group.blocks:
+            record = encoded(group.puts, group.rows, data, state, group.blocks)
+            self._journal.append(record, group.blocks, has_data=has_data, has_state=has_state)
         group.is_logged = True
 
     def _write_batch(self, group: Group) -> WriteBatch:
