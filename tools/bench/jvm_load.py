@@ -20,8 +20,9 @@ def produce(broker: Broker, topic: str, record_bytes: int, count: int, acks: str
     output = _run(
         "org.apache.kafka.tools.ProducerPerformance",
         *("--bootstrap-server", broker.bootstrap, "--topic", topic, "--num-records", str(count)),
-        *("--record-size", str(record_bytes), "--throughput", "-1", "--command-property", f"acks={acks}"),
-        *("--command-property", "linger.ms=5", "--command-property", "batch.size=65536"),
+        *("--record-size", str(record_bytes), "--throughput", "-1"),
+        # One option: of several of them only the last counts.
+        *("--command-property", f"acks={acks}", "linger.ms=5", "batch.size=65536"),
     )
     found = _PRODUCED.findall(output)
     if not found:
