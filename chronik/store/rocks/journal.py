@@ -23,7 +23,6 @@ from threading import Lock
 from rocksdict import IngestExternalFileOptions, Rdict, WriteBatch
 
 from chronik.store.files import sync_folder
-from chronik.store.rocks import keys
 from chronik.store.rocks.journal_format import (
     DELETE_RANGE_DATA,
     DELETE_RANGE_STATE,
@@ -36,13 +35,11 @@ from chronik.store.rocks.journal_format import (
     Encoded,
     JournalDamage,
     JournalReader,
-    blocks_in,
-    changes,
     encoded_ending,
-    has_ending,
     journal_path,
     journal_paths,
     number_of,
+    parts_of,
 )
 from chronik.store.rocks.options import STATE_FAMILY, unlogged_writes
 from chronik.store.rocks.table import Block, Table, link_path, stray_links
@@ -272,18 +269,14 @@ class _Recovered:
     def without_blocks(self, reader: JournalReader) -> Iterator[Iterable[Change]]:
         """The other changes of each record; the blocks are kept."""
         for record in reader:
+            changes, blocks, self._is_table = parts_of(record)
             begins_at = reader.position - len(record)
-            for block, at in blocks_in(record):
+            for block, at in blocks:
                 if self._table is None:
                     self._table = Table(block.chunk)
                 self._table.add(block, begins_at + at)
-            self._is_table = has_ending(record)
             self._size_bytes = reader.position
-            yield (
-                change
-                for change in changes(record)
-                if change[0] != PUT_BLOCK and not (change[0] == PUT_DATA and keys.is_of_blocks(change[1]))
-            )
+            yield changes
 
     def hand_over(self, data: Rdict, generation: _Generation, damage: JournalDamage | None) -> None:
         """Have RocksDB take over the blocks, if it has not done so. OSError, or what rocksdict raises."""

@@ -152,21 +152,32 @@ def changes(record: bytes) -> Iterator[Change]:
             yield kind, record[key_at:value_at], record[value_at:end]
 
 
-def blocks_in(record: bytes) -> Iterator[tuple[Block, int]]:
-    """The blocks of a record, and where in it each begins (bytes)."""
+class Parts(NamedTuple):
+    """A record, taken apart. `ends`: with it the file became a table."""
+
+    changes: list[Change]
+    """All but those of blocks."""
+    blocks: list[tuple[Block, int]]
+    """And where in the record each begins (bytes)."""
+    ends: bool
+
+
+def parts_of(record: bytes) -> Parts:
+    """What a start needs of a record, which gives blocks and other changes to RocksDB in different ways."""
+    found = Parts([], [], False)
     entry = b""
     for kind, key_at, value_at, end in _places(record):
-        if kind == PUT_DATA:
-            entry = record[value_at:end]  # of the block behind it, if there is one
-        elif kind == PUT_BLOCK:
+        if kind == PUT_BLOCK:
             chunk, _, log, base = keys.DATA_KEY.unpack(key_in(record[key_at:value_at]))
             last, max_timestamp, _ = keys.INDEX_VALUE.unpack(entry)
-            yield Block(chunk, log, base, last, max_timestamp, record[value_at:end]), key_at
-
-
-def has_ending(record: bytes) -> bool:
-    """Whether it is the one with which a file becomes a table."""
-    return any(kind == ENDING for kind, _, _, _ in _places(record))
+            found.blocks.append((Block(chunk, log, base, last, max_timestamp, record[value_at:end]), key_at))
+        elif kind == ENDING:
+            found = found._replace(ends=True)
+        elif kind == PUT_DATA and keys.is_of_blocks(record[key_at:value_at]):
+            entry = record[value_at:end]  # of the block behind it
+        else:
+            found.changes.append((kind, record[key_at:value_at], record[value_at:end]))
+    return found
 
 
 def _places(record: bytes | memoryview) -> Iterator[tuple[int, int, int, int]]:
@@ -182,7 +193,9 @@ def _places(record: bytes | memoryview) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _is_whole(record: bytes, crc: int, expected: int) -> bool:
-    """Whether its CRC, begun with that of its length, is as expected, and so are the checksums of its blocks."""
+    """Whether its CRC, begun with that of its length, is as expected, and so are the checksums of large blocks."""
+    if crc32c(record, crc) == expected:
+        return True  # it has none, and so need not be taken apart
     view, covered_from = memoryview(record), 0
     try:
         for kind, key_at, value_at, value_end in _places(view):

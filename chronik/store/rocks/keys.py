@@ -73,7 +73,7 @@ def index_key(chunk: int, log: int, base_offset: int) -> bytes:
 
 def is_of_blocks(key: bytes) -> bool:
     """Whether a key of the data is one of a block chunk."""
-    return key[0] >= BLOCKS >> 24
+    return key[:1] >= b"\x80"
 
 
 def end_of(batch: bytes) -> int:

@@ -67,7 +67,6 @@ class Table:
 
     def __init__(self, chunk: int) -> None:
         self.chunk = chunk
-        self.block_count = 0
         self._logs: dict[int, _Log] = {}
 
     def add(self, block: Block, position: int) -> None:
@@ -75,7 +74,6 @@ class Table:
         log = self._logs.get(block.log)
         if log is None:
             log = self._logs[block.log] = _Log()
-        self.block_count += 1
         log.positions.append(position)
         log.ends.append((block.last_offset, block.max_timestamp_ms))
         log.data.append(block.data)
