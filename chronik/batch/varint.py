@@ -54,10 +54,14 @@ def varint(value: int) -> bytes:
     """The shortest form of an i32 or i64; the caller knows that it is one."""
     if 0 <= value < 64:
         return _SHORT[value]
-    rest = (value << 1) ^ (value >> 63)
+    return uvarint((value << 1) ^ (value >> 63))
+
+
+def uvarint(value: int) -> bytes:
+    """The shortest form of a number that is not negative, without a place for its sign: RocksDB's, too."""
     out = bytearray()
-    while rest > 127:
-        out.append(rest & 127 | 128)
-        rest >>= 7
-    out.append(rest)
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
     return bytes(out)

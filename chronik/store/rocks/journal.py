@@ -112,17 +112,13 @@ class Journal:
         `blocks` are those in it, all of one chunk; `has_data` and `has_state` are asked of what is beside them.
         """
         file = self._file
-        try:
-            _write_all(file.descriptor, record.buffers)
-        except OSError:
-            _cut(file)
-            raise
+        begins_at = file.size_bytes
+        _write(file, record.buffers)
         if blocks:
             if file.table is None:
                 file.table = self.tables[blocks[0].chunk] = Table(blocks[0].chunk)
             for block, position in zip(blocks, record.positions, strict=True):
-                file.table.add(block, file.size_bytes + position)
-        file.size_bytes += sum(map(len, record.buffers))
+                file.table.add(block, begins_at + position)
         generation = file.generation
         if has_data:
             generation.data_count = 1
@@ -162,13 +158,7 @@ class Journal:
     def _end_table(self, file: _File) -> None:
         """Write what makes a table of the file, once. OSError."""
         if file.table is not None and not file.is_table:
-            ending = encoded_ending(file.size_bytes, file.table.ending)
-            try:
-                _write_all(file.descriptor, [ending])
-            except OSError:
-                _cut(file)
-                raise
-            file.size_bytes += len(ending)
+            _write(file, [encoded_ending(file.size_bytes, file.table.ending)])
             file.is_table = True
 
     def _hand_over(self, file: _File) -> None:
@@ -355,6 +345,16 @@ def _ingest(data: Rdict, path: Path) -> None:
 
 def _unflushed(family: Rdict) -> int:
     return family.property_int_value(_UNFLUSHED) or 0
+
+
+def _write(file: _File, buffers: Sequence[bytes]) -> None:
+    """Write at the file's end. OSError; then it is as it was, if possible."""
+    try:
+        _write_all(file.descriptor, buffers)
+    except OSError:
+        _cut(file)
+        raise
+    file.size_bytes += sum(map(len, buffers))
 
 
 def _write_all(descriptor: int, buffers: Sequence[bytes]) -> None:

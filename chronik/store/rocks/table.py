@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
+from chronik.batch.varint import uvarint
 from chronik.store.rocks import keys
 from chronik.store.rocks.moment import TABLE_SUFFIX
 
@@ -34,8 +35,8 @@ _U64 = Struct("<Q")
 _INTERNAL = _U64.pack(1)
 """Behind each key: sequence number 0 (it is the whole file's that counts), and that it is a value."""
 _KEY_BYTES = keys.DATA_KEY.size
-_ENTRIES_BYTES = 16 * 1024
-"""Index entries are put together up to this size of a block."""
+_BLOCK_ENTRIES = 16 * 1024 // (_KEY_BYTES + keys.INDEX_VALUE.size)
+"""So many index entries are put together, in a block of the size that RocksDB's have."""
 
 _FOOTER = Struct("<B40sIQ")
 _XXH3, _FORMAT_VERSION, _MAGIC = 4, 5, 0x88E241B785F4CFF7
@@ -129,24 +130,18 @@ class Table:
         """What makes a table of the file, to be written from `position` on, as its last bytes."""
         parts = _Parts(position)
         index: list[tuple[bytes, _Handle]] = []
-        rows, size, count = list[tuple[bytes, bytes]](), 0, 0
-        for row in self._index_rows():
-            rows.append(row)
-            size += len(row[0]) + len(row[1])
-            if size >= _ENTRIES_BYTES:
-                index.append((rows[-1][0], parts.add(_block((key + _INTERNAL, value) for key, value in rows))))
-                rows, size = [], 0
-            count += 1
-        if rows:
-            index.append((rows[-1][0], parts.add(_block((key + _INTERNAL, value) for key, value in rows))))
-        values_bytes = count * keys.INDEX_VALUE.size
+        rows = [(key + _INTERNAL, value) for key, value in self._index_rows()]
+        for at in range(0, len(rows), _BLOCK_ENTRIES):
+            together = rows[at : at + _BLOCK_ENTRIES]
+            index.append((together[-1][0][:_KEY_BYTES], parts.add(_block(together))))
+        values_bytes = len(rows) * keys.INDEX_VALUE.size
         for log, held in sorted(self._logs.items()):
             for base, at, data in zip(held.bases, held.positions, held.data, strict=True):
                 key = keys.batch_key(self.chunk, log, base)
                 values_bytes += len(data)
                 index.append((key, _Handle(at, len(head_of(key, len(data))) + len(data) + TAIL_BYTES - 5)))
         top = parts.add(_block((key, handle.encoded()) for key, handle in index))
-        properties = parts.add(_block(_properties(2 * count, values_bytes, len(index), parts.position - position)))
+        properties = parts.add(_block(_properties(2 * len(rows), values_bytes, len(index), parts.position - position)))
         meta = parts.add(_block([(b"rocksdb.properties", properties.encoded())]))
         handles = (meta.encoded() + top.encoded()).ljust(40, b"\x00")
         return b"".join((*parts.written, _FOOTER.pack(_XXH3, handles, _FORMAT_VERSION, _MAGIC)))
@@ -183,7 +178,7 @@ class _Handle(NamedTuple):
     size_bytes: int
 
     def encoded(self) -> bytes:
-        return _varint(self.position) + _varint(self.size_bytes)
+        return uvarint(self.position) + uvarint(self.size_bytes)
 
 
 class _Parts:
@@ -204,7 +199,7 @@ def _block(rows: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Rows in order, each of them a restart point, so that no key leans on another one."""
     parts, restarts, at = list[bytes](), array("I"), 0
     for key, value in rows:
-        row = b"\x00" + _varint(len(key)) + _varint(len(value)) + key + value
+        row = b"\x00" + uvarint(len(key)) + uvarint(len(value)) + key + value
         restarts.append(at)
         parts.append(row)
         at += len(row)
@@ -223,23 +218,23 @@ def _properties(rows: int, values_bytes: int, blocks: int, data_bytes: int) -> S
             (b"comparator", b"leveldb.BytewiseComparator"),
             (b"compression", b"NoCompression"),
             (b"creating.db.identity", b"chronik"),
-            (b"data.size", _varint(data_bytes)),
+            (b"data.size", uvarint(data_bytes)),
             (b"external_sst_file.global_seqno", _U64.pack(0)),
             (b"external_sst_file.version", _U32.pack(2)),
-            (b"format.version", _varint(_FORMAT_VERSION)),
-            (b"index.key.is.user.key", _varint(1)),
-            (b"index.value.is.delta.encoded", _varint(0)),
-            (b"num.data.blocks", _varint(blocks)),
-            (b"num.entries", _varint(rows)),
-            (b"raw.key.size", _varint(rows * (_KEY_BYTES + 8))),
-            (b"raw.value.size", _varint(values_bytes)),
+            (b"format.version", uvarint(_FORMAT_VERSION)),
+            (b"index.key.is.user.key", uvarint(1)),
+            (b"index.value.is.delta.encoded", uvarint(0)),
+            (b"num.data.blocks", uvarint(blocks)),
+            (b"num.entries", uvarint(rows)),
+            (b"raw.key.size", uvarint(rows * (_KEY_BYTES + 8))),
+            (b"raw.value.size", uvarint(values_bytes)),
         )
     )
 
 
 def head_of(key: bytes, size_bytes: int) -> bytes:
     """What stands before a value of that size in a block of its own."""
-    return b"\x00" + _varint(len(key) + 8) + _varint(size_bytes) + key + _INTERNAL
+    return b"\x00" + uvarint(len(key) + 8) + uvarint(size_bytes) + key + _INTERNAL
 
 
 def tail_of(head: bytes, value: bytes) -> bytes:
@@ -274,12 +269,3 @@ def link_path(journal: Path) -> Path:
 def stray_links(folder: Path) -> list[Path]:
     """Second names that a crash has left."""
     return list(folder.glob(f"table-*{TABLE_SUFFIX}"))
-
-
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 127:
-        found.append(number & 127 | 128)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
