@@ -53,6 +53,18 @@ def test_a_time_out_aborts_and_fences(world: World) -> None:
     assert world.coordinator.next_deadline() is None
 
 
+def test_a_refused_write_does_not_touch_another_transaction_that_times_out_with_it(world: World) -> None:
+    first, second = world.producer("first"), world.producer("second")
+    world.produce(first, "a", adds=True)
+    world.produce(second, "b", adds=True)
+    world.refuses = True
+    with pytest.raises(NotWritten):
+        world.pass_time(TIMEOUT_MS)
+    assert sorted(world.log().aborted) == ["b"]
+    world.pass_time(RETRY_MS)
+    assert sorted(world.log().aborted) == ["a", "b"]
+
+
 def test_a_time_out_waits_for_what_is_being_written(world: World) -> None:
     producer = world.producer()
     world.add(producer, (T, 0))

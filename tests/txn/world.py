@@ -12,7 +12,7 @@ from chronik.decision import Decision, Parked
 from chronik.errors import ErrorCode
 from chronik.settings import BrokerSettings
 from chronik.terms import ProducerId, TopicId
-from chronik.txn.coordinator import TransactionCoordinator
+from chronik.txn.coordinator import TransactionCoordinator, TransactionDecision
 from chronik.txn.listing import TransactionDescription
 from chronik.txn.requests import (
     EndReply,
@@ -102,6 +102,17 @@ class World:
         assert not isinstance(decision.reply, Parked)
         return decision.reply
 
+    def carry_out_all(self, decisions: list[TransactionDecision]) -> None:
+        """Each for itself, as the broker does: a write that is refused to one does not touch the others."""
+        refused: NotWritten | None = None
+        for transactional_id, decision in decisions:
+            try:
+                self.carry_out(transactional_id, decision)
+            except NotWritten as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
     def persist(self, transactional_id: str, changes: tuple[Change, ...]) -> None:
         self.step()
         if self.refuses:
@@ -159,8 +170,7 @@ class World:
         assert self.coordinator.resume() == ()
 
     def tick(self) -> None:
-        for transactional_id, decision in self.coordinator.tick(self.now_ms):
-            self.carry_out(transactional_id, decision)
+        self.carry_out_all(self.coordinator.tick(self.now_ms))
 
     def pass_time(self, milliseconds: int) -> None:
         """Let time go on, with a tick at every deadline."""
@@ -172,8 +182,7 @@ class World:
 
     def expire(self) -> list[str]:
         decisions = self.coordinator.expire(self.now_ms)
-        for transactional_id, decision in decisions:
-            self.carry_out(transactional_id, decision)
+        self.carry_out_all(decisions)
         return [one.transactional_id for one in decisions]
 
     # The producers' part
