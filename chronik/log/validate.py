@@ -89,6 +89,19 @@ def check_batch(records: Buffer | None, config: TopicConfig, now_ms: int, *, zst
     return CheckedBatch(header, view)
 
 
+def check_plain(batch: memoryview, config: TopicConfig, now_ms: int) -> BatchHeader | None:
+    """The header of a batch that `check_batch` would let pass as it is, where zstd is allowed; None if that has to
+    look at it."""
+    header = _plain(batch, config, now_ms)
+    if header is None:
+        return None
+    try:
+        _check_records(header, batch[HEADER_BYTES:])
+    except RejectedBatch:
+        return None  # to be found out again, and told
+    return header
+
+
 def _plain(view: memoryview, config: TopicConfig, now_ms: int) -> BatchHeader | None:
     """The header of a batch in which `_checked_closely` would find nothing wrong, but perhaps its records, and which it
     would leave as it is; or None. The same questions all at once, as nearly every batch is right: half of the time."""

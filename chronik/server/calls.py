@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chronik.api import Handler
+from chronik.api import Handler, produce
 from chronik.wire.apis import ApiKey
 from chronik.wire.header import Form, form_of, which
 
@@ -15,12 +15,14 @@ _WAITING = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 class Call:
     """What is done with the requests of one version of an API that is served."""
 
-    __slots__ = ("form", "handler", "is_fetch", "is_waiting")
+    __slots__ = ("form", "handler", "is_fetch", "is_produce", "is_waiting")
 
     def __init__(self, form: Form, handler: Handler) -> None:
         self.form = form
         self.handler = handler
         self.is_fetch = form.api_key == ApiKey.FETCH
+        self.is_produce = handler is produce
+        """Whether it need not be carried out by the handler where `chronik.api.produce_again` can."""
         self.is_waiting = form.api_key in _WAITING
         """Whether it may wait for what somebody else does."""
 

@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from chronik.api import api_versions
+from chronik.api.produce_again import Again, Repeats
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Memory, Peer, RequestContext
 from chronik.wire.apis import ApiKey
 from chronik.wire.header import FRONT, Form, decode_header, form_of, which, with_correlation_id
@@ -66,6 +67,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._peer = Peer("", ("", 0))
         self._memory = Memory()
+        self._repeats = Repeats()
         self._unsent_bytes = 0
         self._shared = server.read_buffer
         self._partial: bytearray | None = None
@@ -75,7 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         """The whole size of that frame; 0 while not even its size is known."""
         self._queue: deque[bytes | bytearray] = deque()
         self._queued_bytes = 0
-        self._order: deque[_Slot] = deque()
+        self._order: deque[_Slot | Again] = deque()
         self._produces = 0
         self._task: asyncio.Task[None] | None = None
         self._cancellable = False
@@ -109,6 +111,7 @@ class Connection(asyncio.BufferedProtocol):
         self._order.clear()
         self._partial = None
         self._memory = Memory()
+        self._repeats = Repeats()
         if self._task is not None and self._cancellable:
             self._task.cancel()
         self.resume_writing()
@@ -242,8 +245,17 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(frame)
             return
         form = call.form
+        if call.is_produce:
+            again = self._repeats.begin(self._broker, form, frame, correlation_id, self._produced_again)
+            if again is not None:
+                self._order.append(again)
+                self._produces += 1
+                again.append(self._broker)
+                return
         client_id, pos = form.client_id(frame, client_id_length)
         request = self._decode_fetch(form, frame, pos) if call.is_fetch else form.decode(frame, pos)
+        if call.is_produce:
+            self._repeats.learn(self._broker, form, frame, request)
         slot = _Slot(self, form, correlation_id)
         self._order.append(slot)
         try:
@@ -305,6 +317,13 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             self._failed(slot.form, error)
         self._server.flush_soon(self)
+
+    def _produced_again(self, slot: Again, answer: Out) -> None:
+        """The same."""
+        self._produces -= 1
+        if not self._closing:
+            slot.answer = answer
+            self._server.flush_soon(self)
 
     def after_tick(self) -> None:
         """Send what was answered in this tick of the loop, and go on with what waited for it."""

@@ -21,6 +21,8 @@ SIZE_BYTES = 4
 FRONT = struct.Struct(">iih")
 """The front of every request whose version is declared: which API and version (see `which`), correlation id, and the
 length of the client id behind it."""
+CORRELATION_ID_END = 8
+"""Where in a request the correlation id ends."""
 _FIXED = struct.Struct(">hhi")
 _CLIENT_ID = struct.Struct(">h")
 _RESPONSE = struct.Struct(">ii")

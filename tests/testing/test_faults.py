@@ -375,3 +375,15 @@ def test_rules_may_be_added_from_any_thread(client: RawClient, broker: HostedBro
     for thread in threads:
         thread.join()
     assert [client.ask(DescribeClusterRequest(), 0).error_code for _ in range(9)] == [7] * 8 + [0]
+
+
+def test_a_rule_strikes_what_a_connection_says_again(client: RawClient, broker: HostedBroker) -> None:
+    def base_offset() -> int:
+        (topic,) = client.ask(produce_request(b"x"), 9).responses
+        (partition,) = topic.partition_responses
+        return int(partition.base_offset) if partition.error_code == 0 else -partition.error_code
+
+    assert [base_offset() for _ in range(3)] == [0, 1, 2]
+    with broker.fail("Produce", INJECTED.name, times=2):
+        assert [base_offset() for _ in range(3)] == [-INJECTED, -INJECTED, 3]
+    assert base_offset() == 4
