@@ -14,6 +14,7 @@ connection (librdkafka's and kafkajs's, while they wait). 2,000 quiet partitions
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
@@ -60,6 +61,7 @@ _SESSION_ERRORS = frozenset(
 )
 
 
+_CAN_SEND_FILES = hasattr(os, "sendfile")
 _UNREAD = -1
 _FEW_PARTITIONS = 16
 """With fewer, what was found out before would be found again for the cost of looking for it."""
@@ -300,7 +302,9 @@ def _read(
             wanted.append(LogRead(read.log, read.asked.fetch_offset, max(read.asked.max_bytes, 0)))
     settings = broker.settings
     room = max(settings.max_unsent_bytes - broker.unsent_bytes, 0)
-    return broker.store.fetch(wanted, min(request.max_bytes, settings.fetch_max_bytes, room), isolation)
+    return broker.store.fetch(
+        wanted, min(request.max_bytes, settings.fetch_max_bytes, room), isolation, in_files=_CAN_SEND_FILES
+    )
 
 
 async def _when_read(

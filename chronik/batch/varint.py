@@ -65,3 +65,13 @@ def uvarint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def read_uvarint(data: Buffer, at: int) -> tuple[int, int]:
+    """What `uvarint` made, at `at`: (value, position after it). IndexError at the end of the data."""
+    value = shift = 0
+    while (byte := data[at]) > 127:
+        value |= (byte & 127) << shift
+        shift += 7
+        at += 1
+    return value | byte << shift, at + 1

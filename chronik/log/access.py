@@ -60,7 +60,9 @@ class LogRead(NamedTuple):
 class LogSlice:
     """Whole batches of one log, as stored, from the one that contains the asked offset.
 
-    `aborted` is None for a read-uncommitted reader. `buffers` is empty when there is nothing to read.
+    `aborted` is None for a read-uncommitted reader. `buffers` is empty when there is nothing to read. Where
+    `RecordStore.fetch` was asked for them there are slices of files (`FileSlice`) in it, which have a length as bytes
+    have, and nothing else.
     """
 
     bounds: LogBounds

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from chronik.api import api_versions
 from chronik.api.produce_again import Again, Repeats
 from chronik.api.request import NO_RESPONSE, CloseConnection, Deferred, Memory, Peer, RequestContext
+from chronik.server.file_sender import FileSender
+from chronik.terms import FileSlice
 from chronik.wire.apis import ApiKey
 from chronik.wire.header import FRONT, Form, decode_header, form_of, which, with_correlation_id
 from chronik.wire.primitives import Buffer, MalformedFrame
@@ -38,7 +40,7 @@ _PRODUCE = ApiKey.PRODUCE.to_bytes(API_KEY_BYTES, "big")
 
 _log = logging.getLogger(__name__)
 
-Out = list[Buffer]
+Answer = list[Buffer]
 
 
 class _Slot:
@@ -50,7 +52,7 @@ class _Slot:
         self.connection = connection
         self.form = form
         self.correlation_id = correlation_id
-        self.answer: Out | None = None
+        self.answer: Answer | None = None
 
     def __call__(self, response: Any) -> None:
         """What was deferred is there."""
@@ -87,6 +89,10 @@ class Connection(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._closing = False
         self._held = False
+        self._sender: FileSender | None = None
+        """Sends the answer that is under way, if that has slices of files in it; nothing else is sent meanwhile."""
+        self._unsent: Answer = []
+        """That answer, until the transport has sent what came before it."""
         self.used_at = server.loop.time()
 
     # The transport's side
@@ -114,6 +120,10 @@ class Connection(asyncio.BufferedProtocol):
         self._repeats = Repeats()
         if self._task is not None and self._cancellable:
             self._task.cancel()
+        self._unsent = []
+        if self._sender is not None:
+            self._sender.cancel()
+            self._sender = None
         self.resume_writing()
 
     def pause_writing(self) -> None:
@@ -127,6 +137,8 @@ class Connection(asyncio.BufferedProtocol):
             self._writing_paused = False
             self._broker.unsent_bytes -= self._unsent_bytes
             self._unsent_bytes = 0
+            if self._unsent:
+                self._send_files()
             self._continue()
 
     def eof_received(self) -> bool:
@@ -216,7 +228,7 @@ class Connection(asyncio.BufferedProtocol):
             self._execute(frame)
 
     def _may_begin(self, frame: Buffer) -> bool:
-        if self._task is not None or self._writing_paused:
+        if self._task is not None or self._writing_paused or self._is_sending_files:
             return False
         return self._produces == 0 or (
             self._produces < self._broker.settings.max_requests_in_flight and frame[:API_KEY_BYTES] == _PRODUCE
@@ -318,7 +330,7 @@ class Connection(asyncio.BufferedProtocol):
             self._failed(slot.form, error)
         self._server.flush_soon(self)
 
-    def _produced_again(self, slot: Again, answer: Out) -> None:
+    def _produced_again(self, slot: Again, answer: Answer) -> None:
         """The same."""
         self._produces -= 1
         if not self._closing:
@@ -347,7 +359,7 @@ class Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         """Write the answers at the front of the order that are there."""
         order = self._order
-        if not order or order[0].answer is None:
+        if not order or order[0].answer is None or self._is_sending_files:
             return
         out = order.popleft().answer
         assert out is not None
@@ -355,8 +367,47 @@ class Connection(asyncio.BufferedProtocol):
             out += answer
             order.popleft()
         if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.writelines(out)
+            if any(isinstance(part, FileSlice) for part in out):
+                self._begin_to_send_files(out)
+            else:
+                self._transport.writelines(out)
         if not order:
+            self._server.settled()
+
+    def _begin_to_send_files(self, out: Answer) -> None:
+        """Send an answer past the transport, as soon as that has sent what it has."""
+        transport = self._transport
+        assert transport is not None
+        self._unsent = out
+        transport.set_write_buffer_limits(high=0, low=0)
+        if not self._writing_paused:
+            self._send_files()
+
+    def _send_files(self) -> None:
+        assert self._transport is not None
+        out, self._unsent = self._unsent, []
+        sender = FileSender(
+            self._server.loop, self._server.threads, self._transport.get_extra_info("socket"), out, self._files_sent
+        )
+        self._sender = sender
+        sender.go_on()
+
+    def _files_sent(self, error: BaseException | None) -> None:
+        self._sender = None
+        self.used_at = self._server.loop.time()
+        transport = self._transport
+        assert transport is not None
+        if error is not None:
+            if not isinstance(error, ConnectionError):
+                _log.error("An answer could not be sent, its connection is closed: %s", error)
+            self.shut()
+        elif not transport.is_closing():
+            transport.set_write_buffer_limits(high=self._broker.settings.max_output_bytes, low=0)
+            self._continue()
+            self._flush()
+            if self._closing and not self._is_sending_files:
+                transport.close()
+        if not self._order:
             self._server.settled()
 
     # Ends
@@ -377,12 +428,12 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         if reason is not None:
             _log.warning("Connection from %s closed: %s.", self._peer.host, reason.rstrip("."))
-        if self._transport is not None:
+        if self._transport is not None and not self._is_sending_files:
             self._transport.close()
 
     def close_idle(self) -> None:
         """Close because nothing was asked for too long; ignored while a request is being answered."""
-        if self._task is None and not self._order and not self._closing:
+        if self._task is None and not (self._order or self._closing or self._is_sending_files):
             self._closing = True
             if self._transport is not None:
                 self._transport.close()
@@ -390,12 +441,18 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_busy(self) -> bool:
         """Whether a request is still to be answered."""
-        return bool(self._order or self._queue) and not self._closing
+        return bool(self._order or self._queue or self._is_sending_files) and not self._closing
+
+    @property
+    def _is_sending_files(self) -> bool:
+        return bool(self._unsent) or self._sender is not None
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer is to come that waits for nothing but the stores."""
-        return bool(self._order) and not (self._closing or (self._task is not None and self._waiting))
+        return bool(self._order or self._is_sending_files) and not (
+            self._closing or (self._task is not None and self._waiting)
+        )
 
     def shut(self) -> None:
         """Close at once, whatever is under way."""

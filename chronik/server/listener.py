@@ -7,6 +7,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from chronik.api import HANDLERS, Handler
 from chronik.broker.broker import Broker
@@ -16,6 +17,7 @@ from chronik.server.connection import Connection
 READ_BUFFER_BYTES = 256 * 1024
 """Read from a socket at once. All connections share one buffer: what it holds is used up before the next read."""
 _DRAIN_S = 2.0
+_SEND_THREADS = 2
 _TICKS = 20
 """Turns of the loop in which an answer leaves that does not wait for anything any more."""
 
@@ -35,6 +37,8 @@ class Server:
         self.handlers = {int(handler.API): handler for handler in HANDLERS}
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, with real ports."""
+        self.threads = ThreadPoolExecutor(_SEND_THREADS, "chronik-send")
+        """Send what is in files."""
         self.is_held = False
         """Whether new connections have to wait."""
         self._connections: set[Connection] = set()
@@ -79,6 +83,7 @@ class Server:
         for connection in tuple(self._connections):
             connection.shut()
         await self._until(lambda: not self._connections)
+        self.threads.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Accept nothing more."""

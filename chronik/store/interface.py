@@ -82,11 +82,11 @@ class RecordStore(Protocol):
         """The log's bounds now."""
 
     def fetch(
-        self, reads: Sequence[LogRead], max_bytes: int, isolation: IsolationLevel
+        self, reads: Sequence[LogRead], max_bytes: int, isolation: IsolationLevel, *, in_files: bool = False
     ) -> FetchResult | Awaitable[FetchResult]:
         """Read several logs in order, at most `max_bytes` together; the first batch found is returned whole whatever
         its size (KIP-74). At once what is in memory; an awaitable when the disk must be asked, off the loop and with
-        bounded memory."""
+        bounded memory. `in_files`: of a batch on the disk it may be told where it is instead."""
 
     def available_bytes(self, log: LogId, offset: int, isolation: IsolationLevel, limit_bytes: int) -> int:
         """About how many bytes a read could return, up to `limit_bytes`; never waits. KafkaError as in the result of

@@ -19,10 +19,11 @@ from chronik.settings import MIB
 from chronik.store.rocks import journal, keys
 from chronik.store.rocks.engine import RocksEngine
 from chronik.store.rocks.journal_format import MAGIC, encoded, encoded_ending, journal_paths
-from chronik.store.rocks.options import cold_reads, open_records, values_of
+from chronik.store.rocks.options import cold_reads, file_of, open_records, values_of
 from chronik.store.rocks.reader import OfflineReader
 from chronik.store.rocks.table import Block, Table, link_path
-from chronik.terms import Durability, IsolationLevel
+from chronik.store.rocks.table_files import LEAST_SLICE_BYTES, TableFile, TableFiles
+from chronik.terms import Durability, FileSlice, IsolationLevel
 from tests.log.batches import NOW_MS, sized
 from tests.store.faulty_rocksdb import FaultyRdict
 from tests.store.records import SMALL, A, B, C, Records, copy_as_crashed, eventually, expect_dense
@@ -113,6 +114,81 @@ def test_a_spoilt_block_cannot_be_read(tmp_path: Path) -> None:
             if other != key:
                 assert data.get(other) is not None
         data.close()
+
+
+# Where batches are in it
+
+
+def whole(batch: bytes | FileSlice) -> bytes:
+    if isinstance(batch, FileSlice):
+        return os.pread(batch.file.descriptor, len(batch), batch.position)
+    return batch
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.integers(1, 40_000)), min_size=1, max_size=60),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 300), st.integers(0, 200_000), st.booleans()), max_size=20),
+)
+def test_a_file_is_read_like_the_table_that_was_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    batches: list[tuple[int, int]],
+    reads: list[tuple[int, int, int, bool]],
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "journal"
+    table = write(path, batches)
+    file = TableFile(path, CHUNK)
+    for log in (1, 2, 3, 4):
+        for offset, bound, max_bytes, at_least_one in ((0, 2**40, 2**40, True), *reads):
+            found, goes_on = file.read(log, offset, bound, max_bytes, at_least_one)
+            expected, expected_to_go_on = table.read(log, offset, bound, max_bytes, at_least_one)
+            assert [whole(batch) for batch in found] == expected
+            assert goes_on is expected_to_go_on
+            slices = [batch for batch in found if isinstance(batch, FileSlice)]
+            assert all(len(batch) >= LEAST_SLICE_BYTES for batch in slices)
+            if slices:
+                file.have_read(slices)
+
+
+def test_only_files_that_were_made_here_are_read_past_rocksdb(tmp_path: Path) -> None:
+    """RocksDB's own, spoilt ones, others' chunks, anything."""
+    good = tmp_path / "good"
+    write(good, [(1, 20_000), (2, 9000), (1, 30_000)])
+    content = good.read_bytes()
+    TableFile(good, CHUNK)
+    with pytest.raises(ValueError):
+        TableFile(good, CHUNK + 1)
+    strange = tmp_path / "strange"
+    index_at = len(content) - 53 - 60
+    for spoilt in (
+        b"",
+        b"x" * 10,
+        bytes(1000),
+        content[:-1],
+        content[:index_at] + bytes(40) + content[index_at + 40 :],
+    ):
+        strange.write_bytes(spoilt)
+        with pytest.raises(ValueError):
+            TableFile(strange, CHUNK)
+    data = open_records(tmp_path / "records", SMALL)
+    take_over(data, good)
+    (path,) = (tmp_path / "records").glob("*.sst")
+    assert file_of(data, CHUNK) == path
+    assert file_of(data, CHUNK + 1) is None
+    files = TableFiles(data)
+    assert files.if_open(CHUNK) is None
+    file = files.of_chunk(CHUNK)
+    assert file is not None
+    assert files.if_open(CHUNK) is file
+    options = CompactOptions()
+    options.set_bottommost_level_compaction(BottommostLevelCompaction.force())
+    data.compact_range(None, None, options)
+    assert TableFiles(data).of_chunk(CHUNK) is None
+    # Who has the old one can go on with it.
+    found, _ = file.read(1, 0, 2**40, 2**40, True)
+    assert [len(batch) for batch in found] == [20_000, 30_000]
+    assert all(whole(batch) in content for batch in found)
+    data.close()
 
 
 # What becomes of it

@@ -22,6 +22,8 @@ from chronik.log.segments import Segment
 from chronik.store.rocks import keys
 from chronik.store.rocks.options import bounded_reads, cold_reads, values_of
 from chronik.store.rocks.table import Entry, Table
+from chronik.store.rocks.table_files import LEAST_SLICE_BYTES, TableFiles
+from chronik.terms import FileSlice
 
 _LEAST_READ_BYTES = 64 * 1024
 _SMALL_BATCH_BYTES = 8 * 1024
@@ -39,14 +41,23 @@ class DiskReader:
         self._data = data
         self._tables = tables
         self._cold = cold_reads()
+        self._files = TableFiles(data)
         self._budget_bytes = budget_bytes
         self._reading_bytes = 0
         self._lock = Lock()
 
     def read(
-        self, log: int, segments: Sequence[Segment], offset: int, bound: int, max_bytes: int, at_least_one: bool
-    ) -> tuple[list[bytes], int]:
-        """Whole batches from the one that contains `offset`, all below `bound`: (batches, bytes).
+        self,
+        log: int,
+        segments: Sequence[Segment],
+        offset: int,
+        bound: int,
+        max_bytes: int,
+        at_least_one: bool,
+        in_files: bool = False,
+    ) -> tuple[list[bytes | FileSlice], int]:
+        """Whole batches from the one that contains `offset`, all below `bound`: (batches, bytes). `in_files`: large
+        ones may be told by where they are.
 
         While many reads go on at the same time each gets less, but always one batch where it may. Of what is deleted
         meanwhile there may be nothing; the caller then finds the log's start behind the offset.
@@ -54,7 +65,7 @@ class DiskReader:
         with self._lock:
             allowed = min(max_bytes, max((self._budget_bytes - self._reading_bytes) // 2, _LEAST_READ_BYTES))
             self._reading_bytes += allowed
-        found: list[bytes] = []
+        found: list[bytes | FileSlice] = []
         try:
             left = allowed
             for segment in segments:
@@ -62,9 +73,13 @@ class DiskReader:
                     break
                 small = segment.size_bytes < segment.batch_count * _SMALL_BATCH_BYTES
                 table = self._tables.get(segment.chunk)
+                batches: Sequence[bytes | FileSlice]
                 if table is not None:
                     start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
                     batches, goes_on = table.read(log, start, end, left, at_least_one and not found)
+                elif in_files and not small and (file := self._files.of_chunk(segment.chunk)) is not None:
+                    start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
+                    batches, goes_on = file.read(log, start, end, left, at_least_one and not found)
                 else:
                     read = self._read_small if small else self._read_large
                     batches, goes_on = read(log, segment, offset, bound, left, at_least_one and not found)
@@ -129,6 +144,30 @@ class DiskReader:
                 return found, False
             found.append(value)
         return found, goes_on and max_bytes > 0
+
+    def read_open_files(
+        self, log: int, segments: Sequence[Segment], offset: int, bound: int, max_bytes: int, at_least_one: bool
+    ) -> tuple[list[bytes | FileSlice], int]:
+        """The same as `read`, as far as it is known where the batches are: it waits for nothing."""
+        found: list[bytes | FileSlice] = []
+        left = max_bytes
+        for segment in segments:
+            if segment.base_offset >= bound or segment.size_bytes < segment.batch_count * LEAST_SLICE_BYTES:
+                break
+            file = self._files.if_open(segment.chunk)
+            if file is None:
+                break
+            start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
+            batches, goes_on = file.read(log, start, end, left, at_least_one and not found)
+            found += batches
+            left -= sum(map(len, batches))
+            if not goes_on:
+                break
+        return found, max_bytes - left
+
+    def close_unused_files(self) -> bool:
+        """Close those that nobody read lately; whether others are open."""
+        return self._files.forget_unused()
 
     def _entries(self, log: int, segments: Sequence[Segment], offset: int) -> Iterator[Entry]:
         """Index entries from the batch that contains `offset`."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from rocksdict import Rdict
 
@@ -30,7 +31,7 @@ from chronik.log.access import (
 )
 from chronik.log.markers import Marker, MarkerDone
 from chronik.log.producers import ProducerState
-from chronik.log.segments import Segment, is_full
+from chronik.log.segments import Segment, index_of, is_full
 from chronik.log.validate import CheckedBatch
 from chronik.settings import StoreSettings
 from chronik.store.rocks import keys, log_state
@@ -45,7 +46,7 @@ from chronik.store.rocks.pending import Append, Repeat, storage_error
 from chronik.store.rocks.read_ahead import ReadAhead
 from chronik.store.rocks.table import MOST_BLOCKS, Block
 from chronik.store.rocks.writer import Writer
-from chronik.terms import NO_TIMESTAMP, Durability, IsolationLevel, LogId, ProducerId
+from chronik.terms import NO_TIMESTAMP, Durability, FileSlice, IsolationLevel, LogId, ProducerId
 
 _READ_THREADS = 2
 _HELD_OVERHEAD_BYTES = 256
@@ -225,10 +226,11 @@ class RocksEngine:
         return self._state(log).bounds()
 
     def fetch(
-        self, reads: Sequence[LogRead], max_bytes: int, isolation: IsolationLevel
+        self, reads: Sequence[LogRead], max_bytes: int, isolation: IsolationLevel, *, in_files: bool = False
     ) -> FetchResult | Awaitable[FetchResult]:
         """See `RecordStore.fetch`."""
         results: FetchResult = []
+        buffers: Sequence[bytes | FileSlice]
         left, found = max_bytes, False
         for number, (log, offset, limit) in enumerate(reads):
             try:
@@ -239,31 +241,46 @@ class RocksEngine:
                 continue
             bound, wanted = state.read_bound(isolation), min(limit, left)
             if offset >= bound or (found and wanted <= 0):
-                buffers, size = list[bytes](), 0
+                buffers, size = [], 0
             elif offset >= state.tail.first:
                 buffers, size = state.tail.read(offset, bound, wanted, not found)
+            elif in_files and (known := self._in_open_files(state, offset, bound, wanted, not found))[0]:
+                buffers, size = known
             else:
-                return self._fetch_from_disk(reads[number:], left, isolation, results, found)
+                return self._fetch_from_disk(reads[number:], left, isolation, results, found, in_files)
             found = found or size > 0
             left = max(left - size, 0)
             results.append(_slice(state, offset, buffers, size, isolation))
         return results
 
+    def _in_open_files(
+        self, state: LogState, offset: int, bound: int, max_bytes: int, at_least_one: bool
+    ) -> tuple[list[bytes | FileSlice], int]:
+        segments = state.segments[index_of(state.segments, offset) :]
+        return self._disk.read_open_files(state.log, segments, offset, bound, max_bytes, at_least_one)
+
     async def _fetch_from_disk(
-        self, reads: Sequence[LogRead], left: int, isolation: IsolationLevel, results: FetchResult, found: bool
+        self,
+        reads: Sequence[LogRead],
+        left: int,
+        isolation: IsolationLevel,
+        results: FetchResult,
+        found: bool,
+        in_files: bool,
     ) -> FetchResult:
         """The rest of a fetch, from the first log on whose data is not in memory."""
+        buffers: Sequence[bytes | FileSlice]
         for log, offset, limit in reads:
             try:
                 state = self._state(log)
                 state.check_readable(offset)
                 bound, wanted = state.read_bound(isolation), min(limit, left)
                 if offset >= bound or (found and wanted <= 0):
-                    buffers, size = list[bytes](), 0
+                    buffers, size = [], 0
                 elif offset >= state.tail.first:
                     buffers, size = state.tail.read(offset, bound, wanted, not found)
                 else:
-                    buffers, size = await self._ahead.read(state, offset, isolation, wanted, not found)
+                    buffers, size = await self._ahead.read(state, offset, isolation, wanted, not found, in_files)
             except KafkaError as error:
                 results.append(error)
                 continue
@@ -376,13 +393,15 @@ class RocksEngine:
         self._states[state.log] = self._gone
 
 
-def _slice(state: LogState, offset: int, buffers: list[bytes], size: int, isolation: IsolationLevel) -> LogSlice:
+def _slice(
+    state: LogState, offset: int, buffers: Sequence[bytes | FileSlice], size: int, isolation: IsolationLevel
+) -> LogSlice:
     aborted = None
     if isolation is IsolationLevel.READ_COMMITTED:
         aborted = []
         if state.aborted and buffers:
             aborted = overlapping(state.aborted, offset, keys.end_of(buffers[-1]))
-    return LogSlice(state.bounds(), buffers, size, aborted)
+    return LogSlice(state.bounds(), cast("Sequence[bytes]", buffers), size, aborted)
 
 
 def _next_chunk(data: Rdict) -> int:

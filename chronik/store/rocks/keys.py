@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from chronik.terms import FileSlice
+
 BLOCKS = 1 << 31
 """Set in the chunk numbers of blocks."""
 
@@ -76,8 +78,10 @@ def is_of_blocks(key: bytes) -> bool:
     return key[:1] >= b"\x80"
 
 
-def end_of(batch: bytes) -> int:
+def end_of(batch: bytes | FileSlice) -> int:
     """The offset after a batch, as stored."""
+    if isinstance(batch, FileSlice):
+        return batch.end_offset
     base_offset, last_offset_delta = _OFFSETS.unpack_from(batch)
     return int(base_offset + last_offset_delta + 1)
 

@@ -116,6 +116,16 @@ def file_ranges(data: Rdict) -> Iterator[tuple[int, int, int]]:
             yield keys.LOG_PREFIX.unpack_from(first)[0], keys.LOG_PREFIX.unpack_from(last)[0], file["size"]
 
 
+def file_of(data: Rdict, chunk: int) -> Path | None:
+    """The one table file that has nothing but that chunk, as far as there is one."""
+    first = keys.LOG_PREFIX.pack(chunk)
+    for file in data.live_files():
+        if file["start_key"][:4] == first == file["end_key"][:4]:
+            name: str = file["name"]
+            return Path(data.path()) / name.lstrip("/")
+    return None
+
+
 def background_compaction(data: Rdict, first: bytes, end: bytes) -> Callable[[], None]:
     """What rewrites, in a thread, the files between two keys as far as deletions lie in them, beside the automatic
     compactions."""

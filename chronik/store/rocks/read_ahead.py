@@ -15,11 +15,11 @@ from chronik.log.segments import index_of
 from chronik.store.rocks import keys
 from chronik.store.rocks.disk import DiskReader
 from chronik.store.rocks.log_state import LogState
-from chronik.terms import IsolationLevel, LogId
+from chronik.terms import FileSlice, IsolationLevel, LogId
 
-Batches = tuple[list[bytes], int]
+Batches = tuple[list[bytes | FileSlice], int]
 """Whole batches in order, and their bytes."""
-_Place = tuple[LogId, int, IsolationLevel]
+_Place = tuple[LogId, int, IsolationLevel, bool]
 
 _KEPT_S = 2.0
 """After which nobody is expected to come any more."""
@@ -52,11 +52,17 @@ class ReadAhead:
         self._expiry: TimerHandle | None = None
 
     async def read(
-        self, state: LogState, offset: int, isolation: IsolationLevel, max_bytes: int, at_least_one: bool
+        self,
+        state: LogState,
+        offset: int,
+        isolation: IsolationLevel,
+        max_bytes: int,
+        at_least_one: bool,
+        in_files: bool,
     ) -> Batches:
         """Like `DiskReader.read`, up to what the isolation level may see. KafkaError when the offset was deleted
         meanwhile; else whatever rocksdict raises (an Exception)."""
-        place = (state.log, offset, isolation)
+        place = (state.log, offset, isolation, in_files)
         promise = self._promises.get(place)
         found: Batches = [], 0
         if promise is not None and promise.reading is not None:
@@ -66,26 +72,40 @@ class ReadAhead:
             if not found[0]:
                 return found  # its turn comes when nothing else is in the answer
         else:
-            found = await self._begin(state, offset, isolation, max_bytes, at_least_one)
+            found = await self._begin(state, offset, isolation, max_bytes, at_least_one, in_files)
         state.check_readable(offset)  # records may have been deleted meanwhile
         self._forget(place)
         if found[0]:
-            self._expect(state, keys.end_of(found[0][-1]), isolation, max_bytes, is_sequence=promise is not None)
+            end = keys.end_of(found[0][-1])
+            self._expect(state, end, isolation, max_bytes, is_sequence=promise is not None, in_files=in_files)
         return found
 
     def _begin(
-        self, state: LogState, offset: int, isolation: IsolationLevel, max_bytes: int, at_least_one: bool
+        self,
+        state: LogState,
+        offset: int,
+        isolation: IsolationLevel,
+        max_bytes: int,
+        at_least_one: bool,
+        in_files: bool,
     ) -> Future[Batches]:
         segments = state.segments[index_of(state.segments, offset) :]
         bound = state.read_bound(isolation)
-        read = partial(self._disk.read, state.log, segments, offset, bound, max_bytes, at_least_one)
+        read = partial(self._disk.read, state.log, segments, offset, bound, max_bytes, at_least_one, in_files)
         return self._loop.run_in_executor(self._threads, read)
 
     def _expect(
-        self, state: LogState, offset: int, isolation: IsolationLevel, max_bytes: int, *, is_sequence: bool
+        self,
+        state: LogState,
+        offset: int,
+        isolation: IsolationLevel,
+        max_bytes: int,
+        *,
+        is_sequence: bool,
+        in_files: bool,
     ) -> None:
         """Note where the sequence goes on; read it too if there is room, and it is not in memory anyway."""
-        place = (state.log, offset, isolation)
+        place = (state.log, offset, isolation, in_files)
         if place in self._promises:
             return  # two consumers at the same place
         promise = self._promises[place] = _Promise(self._loop.time())
@@ -93,7 +113,7 @@ class ReadAhead:
         if is_sequence and on_disk and self._held_bytes + max_bytes <= self._budget_bytes:
             promise.size_bytes = max_bytes
             self._held_bytes += max_bytes
-            promise.reading = self._begin(state, offset, isolation, max_bytes, True)
+            promise.reading = self._begin(state, offset, isolation, max_bytes, True, in_files)
             promise.reading.add_done_callback(partial(self._done, place, promise))
         if self._expiry is None:
             self._expiry = self._loop.call_later(_KEPT_S, self._expire)
@@ -114,7 +134,8 @@ class ReadAhead:
         before = self._loop.time() - _KEPT_S
         for place in [place for place, promise in self._promises.items() if promise.made_at <= before]:
             self._forget(place)
-        self._expiry = self._loop.call_later(_KEPT_S, self._expire) if self._promises else None
+        goes_on = self._disk.close_unused_files() or self._promises
+        self._expiry = self._loop.call_later(_KEPT_S, self._expire) if goes_on else None
 
     def close(self) -> None:
         """Let go of the database, when nothing is read any more."""

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from struct import Struct, pack
+from struct import error as StructError
 from typing import NamedTuple
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
-from chronik.batch.varint import uvarint
+from chronik.batch.varint import read_uvarint, uvarint
 from chronik.store.rocks import keys
 from chronik.store.rocks.moment import TABLE_SUFFIX
 
@@ -38,6 +39,8 @@ _KEY_BYTES = keys.DATA_KEY.size
 _BLOCK_ENTRIES = 16 * 1024 // (_KEY_BYTES + keys.INDEX_VALUE.size)
 """So many index entries are put together, in a block of the size that RocksDB's have."""
 
+IDENTITY = b"chronik"
+"""Says in a table's properties that it was made here."""
 _FOOTER = Struct("<B40sIQ")
 _XXH3, _FORMAT_VERSION, _MAGIC = 4, 5, 0x88E241B785F4CFF7
 
@@ -217,7 +220,7 @@ def _properties(rows: int, values_bytes: int, blocks: int, data_bytes: int) -> S
             (b"block.based.table.whole.key.filtering", b"1"),
             (b"comparator", b"leveldb.BytewiseComparator"),
             (b"compression", b"NoCompression"),
-            (b"creating.db.identity", b"chronik"),
+            (b"creating.db.identity", IDENTITY),
             (b"data.size", uvarint(data_bytes)),
             (b"external_sst_file.global_seqno", _U64.pack(0)),
             (b"external_sst_file.version", _U32.pack(2)),
@@ -254,6 +257,67 @@ def block_is_whole(block: memoryview) -> bool:
     """Whether a block, with everything that belongs to it, has the checksum that it says."""
     checksum: int = _U32.unpack_from(block, len(block) - 4)[0]
     return checksum == block_checksum(block[:-5])
+
+
+def value_place(key: bytes, position: int, size_bytes: int) -> int:
+    """Where the value of that key begins, in a block of its own at `position`; ValueError if the block, whose size is
+    without compression and checksum, is none."""
+    head_bytes = len(head_of(key, 0))
+    for head in range(head_bytes, head_bytes + 5):  # the value's size takes one byte, or up to five
+        value_bytes = size_bytes - head - (TAIL_BYTES - 5)
+        if value_bytes >= 0 and len(head_of(key, value_bytes)) == head:
+            return position + head
+    raise ValueError("a block has no value")
+
+
+def blocks_of(read: Callable[[int, int], bytes], file_bytes: int) -> Iterator[tuple[bytes, int, int]]:
+    """Key, position and size (without compression and checksum) of each block of a table that was made here, in the
+    order of the keys. `read` gives bytes of the file, from a position on. ValueError for other files."""
+    if file_bytes < _FOOTER.size:
+        raise ValueError("it is too short for a table")
+
+    def part(handle: _Handle) -> bytes:
+        if handle.position + handle.size_bytes + 5 > file_bytes:
+            raise ValueError("it is cut off")
+        return read(*handle)
+
+    try:
+        _, handles, version, magic = _FOOTER.unpack(read(file_bytes - _FOOTER.size, _FOOTER.size))
+        if (version, magic) != (_FORMAT_VERSION, _MAGIC):
+            raise ValueError("it is no table of this format")
+        at_meta, at = _handle_in(handles, 0)
+        at_top, _ = _handle_in(handles, at)
+        ((_, value),) = rows_in(part(at_meta))
+        properties = dict(rows_in(part(_handle_in(value, 0)[0])))
+        if properties.get(b"rocksdb.creating.db.identity") != IDENTITY:
+            raise ValueError("it was not made here")
+        top = part(at_top)
+    except (IndexError, StructError) as error:
+        raise ValueError("it is no table of this format") from error
+    if block_checksum(top) != _U32.unpack(read(sum(at_top) + 1, 4))[0]:
+        raise ValueError("its index is damaged")
+    for key, value in rows_in(top):
+        yield key, *_handle_in(value, 0)[0]
+
+
+def _handle_in(data: bytes, at: int) -> tuple[_Handle, int]:
+    position, at = read_uvarint(data, at)
+    size, at = read_uvarint(data, at)
+    return _Handle(position, size), at
+
+
+def rows_in(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a block that was made here, of several rows; behind the keys of index entries stands what
+    RocksDB has there. ValueError for a block in which keys lean on others."""
+    (count,) = _U32.unpack_from(block, len(block) - 4)
+    at, end = 0, len(block) - 4 * (count + 1)
+    while at < end:
+        if block[at]:
+            raise ValueError("a key leans on another one")
+        key_bytes, key_at = read_uvarint(block, at + 1)
+        value_bytes, key_at = read_uvarint(block, key_at)
+        at = key_at + key_bytes + value_bytes
+        yield block[key_at : key_at + key_bytes], block[key_at + key_bytes : at]
 
 
 def key_in(head: bytes) -> bytes:
