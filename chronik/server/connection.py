@@ -89,10 +89,12 @@ class Connection(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._closing = False
         self._held = False
-        self._sender: FileSender | None = None
-        """Sends the answer that is under way, if that has slices of files in it; nothing else is sent meanwhile."""
+        self._is_sending_files = False
+        """Whether the answer that is under way has slices of files in it; nothing else is sent meanwhile."""
         self._unsent: Answer = []
         """That answer, until the transport has sent what came before it."""
+        self._sender: FileSender | None = None
+        """What sends it then."""
         self.used_at = server.loop.time()
 
     # The transport's side
@@ -367,7 +369,7 @@ class Connection(asyncio.BufferedProtocol):
             out += answer
             order.popleft()
         if out and self._transport is not None and not self._transport.is_closing():
-            if any(isinstance(part, FileSlice) for part in out):
+            if len(out) > 1 and any(isinstance(part, FileSlice) for part in out):
                 self._begin_to_send_files(out)
             else:
                 self._transport.writelines(out)
@@ -378,6 +380,7 @@ class Connection(asyncio.BufferedProtocol):
         """Send an answer past the transport, as soon as that has sent what it has."""
         transport = self._transport
         assert transport is not None
+        self._is_sending_files = True
         self._unsent = out
         transport.set_write_buffer_limits(high=0, low=0)
         if not self._writing_paused:
@@ -386,14 +389,17 @@ class Connection(asyncio.BufferedProtocol):
     def _send_files(self) -> None:
         assert self._transport is not None
         out, self._unsent = self._unsent, []
-        sender = FileSender(
-            self._server.loop, self._server.threads, self._transport.get_extra_info("socket"), out, self._files_sent
-        )
-        self._sender = sender
-        sender.go_on()
+        server, connection = self._server, self._transport.get_extra_info("socket")
+        try:
+            self._sender = FileSender(server.loop, server.threads, connection, out, self._files_sent)
+        except OSError as error:  # there are too many open files
+            self._files_sent(error)
+        else:
+            self._sender.go_on()
 
     def _files_sent(self, error: BaseException | None) -> None:
         self._sender = None
+        self._is_sending_files = False
         self.used_at = self._server.loop.time()
         transport = self._transport
         assert transport is not None
@@ -444,15 +450,9 @@ class Connection(asyncio.BufferedProtocol):
         return bool(self._order or self._queue or self._is_sending_files) and not self._closing
 
     @property
-    def _is_sending_files(self) -> bool:
-        return bool(self._unsent) or self._sender is not None
-
-    @property
     def is_answering(self) -> bool:
         """Whether an answer is to come that waits for nothing but the stores."""
-        return bool(self._order or self._is_sending_files) and not (
-            self._closing or (self._task is not None and self._waiting)
-        )
+        return bool(self._order) and not (self._closing or (self._task is not None and self._waiting))
 
     def shut(self) -> None:
         """Close at once, whatever is under way."""
