@@ -70,10 +70,11 @@ class FileSender:
 
     def _sent(self, sending: Future[bool]) -> None:
         self._sending = None
-        error = sending.exception()
-        if self._cancelled:
+        if self._cancelled or sending.cancelled():
             self._close()
-        elif error is not None or sending.result():
+            return
+        error = sending.exception()
+        if error is not None or sending.result():
             self._close()
             self._done(error)
         else:

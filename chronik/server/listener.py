@@ -83,7 +83,7 @@ class Server:
         for connection in tuple(self._connections):
             connection.shut()
         await self._until(lambda: not self._connections)
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """Accept nothing more."""
