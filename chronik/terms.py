@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, NewType, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import NamedTuple, NewType, Protocol
 
 TopicId = NewType("TopicId", bytes)
 """A topic's UUID: 16 raw bytes, most significant first (KIP-516)."""
@@ -67,20 +64,15 @@ class OpenFile(Protocol):
 
     descriptor: int
 
-    def have_read(self, slices: Sequence[FileSlice]) -> None:
-        """Have the disk read slices that follow each other, and as much behind them, where that is not in the kernel's
-        cache. Waits for little of it, but is for a thread."""
-
 
 class FileSlice:
     """Bytes that are in a file, to be copied by the kernel to where they are sent: a batch, which ends with the offset
     before `end_offset`. Its length is that of the bytes."""
 
-    __slots__ = ("end_offset", "file", "log", "position", "size_bytes")
+    __slots__ = ("end_offset", "file", "position", "size_bytes")
 
-    def __init__(self, file: OpenFile, log: int, position: int, size_bytes: int, end_offset: int) -> None:
+    def __init__(self, file: OpenFile, position: int, size_bytes: int, end_offset: int) -> None:
         self.file = file
-        self.log = log
         self.position = position
         self.size_bytes = size_bytes
         self.end_offset = end_offset

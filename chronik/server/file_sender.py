@@ -12,7 +12,7 @@ import os
 import socket
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from chronik.terms import FileSlice
@@ -42,7 +42,6 @@ class FileSender:
         self._position = 0
         """What was sent already of the first one."""
         self._done = done
-        self._has_asked = False
         self._is_waiting = False
         self._sending: Future[bool] | None = None
         self._cancelled = False
@@ -84,9 +83,6 @@ class FileSender:
     def _send(self) -> bool:
         """In a thread: whether everything was sent. OSError when the connection or the file is broken."""
         rest = self._rest
-        if not self._has_asked:
-            self._has_asked = True
-            _have_read(rest)
         try:
             while rest and not self._cancelled:
                 first = rest[0]
@@ -128,15 +124,3 @@ class FileSender:
             sent -= len(buffer)
             self._position = 0
             self._rest.popleft()
-
-
-def _have_read(parts: Iterable[Buffer | FileSlice]) -> None:
-    """Have the disk read what the kernel does not have: of each log what is to be sent, while others are, and as much
-    behind it, while the client works on that."""
-    run: list[FileSlice] = []
-    for part in (*parts, b""):
-        if isinstance(part, FileSlice):
-            run.append(part)
-        elif run:
-            run[0].file.have_read(run)
-            run = []

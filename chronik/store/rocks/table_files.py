@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -53,6 +52,10 @@ class TableFile:
     def __init__(self, path: Path, chunk: int) -> None:
         """OSError; ValueError if it is not one of ours, with that chunk and nothing else."""
         self.descriptor = os.open(path, os.O_RDONLY)
+        if hasattr(os, "posix_fadvise"):
+            # Batches of one log are read in order, with others between them. To ask for each (WILLNEED) was slower: the
+            # kernel's own reading ahead takes larger pieces of its memory at a time.
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self._logs = _logs_in(self.descriptor, chunk)
 
     def __del__(self) -> None:
@@ -75,37 +78,10 @@ class TableFile:
             if max_bytes < 0 and (found or not at_least_one):
                 return found, False
             if size >= LEAST_SLICE_BYTES:
-                found.append(FileSlice(self, log, positions[at], size, ends[at]))
+                found.append(FileSlice(self, positions[at], size, ends[at]))
             else:
                 found.append(os.pread(self.descriptor, size, positions[at]))
         return found, max_bytes > 0
-
-    def have_read(self, slices: Sequence[FileSlice]) -> None:
-        """See `OpenFile.have_read`."""
-        if not self._has(slices[0].position):
-            for part in slices:
-                self._ask_for(part.position, part.size_bytes)
-        held = self._logs[slices[0].log]
-        first = bisect_right(held.ends, slices[-1].end_offset)
-        last = min(first + len(slices), len(held.ends))
-        if first < last and not self._has(held.positions[last - 1]):
-            for at in range(first, last):
-                self._ask_for(held.positions[at], held.sizes[at])
-
-    def _has(self, position: int) -> bool:
-        """Whether the kernel has it in memory, as far as that can be told."""
-        if not hasattr(os, "RWF_NOWAIT"):
-            return True
-        try:
-            os.preadv(self.descriptor, [bytearray(1)], position, os.RWF_NOWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass  # not every file system can tell
-        return True
-
-    def _ask_for(self, position: int, size_bytes: int) -> None:
-        os.posix_fadvise(self.descriptor, position, size_bytes, os.POSIX_FADV_WILLNEED)
 
 
 def _logs_in(descriptor: int, chunk: int) -> dict[int, _Log]:
