@@ -69,10 +69,11 @@ class FileSender:
 
     def _sent(self, sending: Future[bool]) -> None:
         self._sending = None
+        # Asked for in any case, as an error that nobody asks for is logged.
+        error = None if sending.cancelled() else sending.exception()
         if self._cancelled or sending.cancelled():
             self._close()
             return
-        error = sending.exception()
         if error is not None or sending.result():
             self._close()
             self._done(error)
