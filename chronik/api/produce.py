@@ -38,8 +38,8 @@ from chronik.wire.messages.produce import (
 API = ApiKey.PRODUCE
 VERSIONS = (0, 13)
 
-_ZSTD_SINCE = 7
-_TOPIC_IDS_SINCE = 13
+ZSTD_SINCE = 7
+TOPIC_IDS_SINCE = 13
 _ACKS = {int(acks): acks for acks in Acks}
 
 
@@ -138,7 +138,7 @@ def _check_topic(
 ) -> None:
     """Check every batch of a topic: those that pass gather in `batches`, and some of them in `transactional` too."""
     topics, version, terms = context.broker.topics, context.version, None
-    by_id = version >= _TOPIC_IDS_SINCE
+    by_id = version >= TOPIC_IDS_SINCE
     topic = topics.by_id(topic_data.topic_id) if by_id else topics.get(topic_data.name)
     for data in topic_data.partition_data:
         partition = PartitionProduceResponse(index=data.index, base_offset=NO_OFFSET)
@@ -148,7 +148,7 @@ def _check_topic(
             if topic is None or log is None:
                 raise _unknown(topic, by_id)
             config = topic.config
-            checked = check_batch(data.records, config, now, zstd_allowed=version >= _ZSTD_SINCE)
+            checked = check_batch(data.records, config, now, zstd_allowed=version >= ZSTD_SINCE)
         except KafkaError as error:
             answer.refuse(partition, error)
             continue

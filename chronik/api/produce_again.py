@@ -15,6 +15,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING
 
+from chronik.api.produce import TOPIC_IDS_SINCE, ZSTD_SINCE
 from chronik.api.produce_answer import refuse
 from chronik.batch.compression import Codec
 from chronik.batch.header import CODEC_MASK, TRANSACTIONAL_BIT
@@ -31,18 +32,16 @@ from chronik.wire.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
-from chronik.wire.primitives import Buffer, MalformedFrame, read_uvarint
+from chronik.wire.primitives import Buffer, MalformedFrame, read_uvarint, uvarint
 
 if TYPE_CHECKING:
     from chronik.broker.broker import Broker
     from chronik.broker.topics import Topic
     from chronik.terms import LogId
 
-SINCE = 5
+_SINCE = 5
 """The first version whose answers have the three numbers side by side."""
-_ZSTD_SINCE = 7
 _FLEXIBLE_SINCE = 9
-_TOPIC_IDS_SINCE = 13
 _NO_TAGS = b"\x00\x00\x00"
 """Behind the records of a flexible request: of the partition, the topic, the request."""
 _SIZE = Struct(">i")
@@ -116,7 +115,7 @@ class Repeats:
         header = check_plain(records, config, now)
         if header is None or header.attributes & TRANSACTIONAL_BIT:
             return None
-        if header.attributes & CODEC_MASK == Codec.ZSTD and form.api_version < _ZSTD_SINCE:
+        if header.attributes & CODEC_MASK == Codec.ZSTD and form.api_version < ZSTD_SINCE:
             return None
         terms = AppendTerms(pattern.topic.leader_epoch, now, config.segment_bytes, config.segment_ms)
         return Again(pattern, CheckedBatch(header, records), terms, correlation_id, ready)
@@ -128,7 +127,7 @@ class Repeats:
         (data,) = request.topic_data
         (partition,) = data.partition_data
         acks, version = request.acks, form.api_version
-        if version < SINCE or acks not in (Acks.ALL, Acks.LEADER) or request.transactional_id is not None:
+        if version < _SINCE or acks not in (Acks.ALL, Acks.LEADER) or request.transactional_id is not None:
             return
         if partition.records is None:
             return
@@ -136,7 +135,7 @@ class Repeats:
         front = bytes(frame[CORRELATION_ID_END:end])
         known, generation = self._patterns.get(front), broker.topics.generation
         if known is None or known.form is not form or known.generation is not generation:
-            topic = broker.topics.by_id(data.topic_id) if version >= _TOPIC_IDS_SINCE else broker.topics.get(data.name)
+            topic = broker.topics.by_id(data.topic_id) if version >= TOPIC_IDS_SINCE else broker.topics.get(data.name)
             log = None if topic is None else topic.log_of(partition.index)
             if topic is None or log is None:
                 return
@@ -154,8 +153,7 @@ def _end_of_front(frame: Buffer, version: int, records_bytes: int) -> int:
     """Where the size of the records begins in a request that ends with them."""
     if version < _FLEXIBLE_SINCE:
         return len(frame) - records_bytes - _SIZE.size
-    size_bytes = max((records_bytes + 1).bit_length() + 6, 7) // 7
-    return len(frame) - len(_NO_TAGS) - records_bytes - size_bytes
+    return len(frame) - len(_NO_TAGS) - records_bytes - len(uvarint(records_bytes + 1))
 
 
 def _answer(form: Form, data: TopicProduceData, index: int) -> bytes:
@@ -164,8 +162,13 @@ def _answer(form: Form, data: TopicProduceData, index: int) -> bytes:
     partition = PartitionProduceResponse(
         index=index, base_offset=base_offset, log_append_time_ms=log_append_time, log_start_offset=log_start
     )
-    topic = TopicProduceResponse(name=data.name, topic_id=data.topic_id, partition_responses=[partition])
-    return b"".join(form.encode(0, ProduceResponse(responses=[topic])))
+    return b"".join(form.encode(0, _response(data, partition)))
+
+
+def _response(topic: TopicProduceData | Topic, partition: PartitionProduceResponse) -> ProduceResponse:
+    """What is told of the one partition."""
+    told = TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=[partition])
+    return ProduceResponse(responses=[told])
 
 
 class Again:
@@ -198,7 +201,6 @@ class Again:
         self._ready(self, [pattern.pack(size, self._correlation_id, front, *outcome, rest)])
 
     def _refusal(self, error: KafkaError) -> list[Buffer]:
-        topic, partition = self._pattern.topic, PartitionProduceResponse(index=self._pattern.index)
+        partition = PartitionProduceResponse(index=self._pattern.index)
         refuse(partition, error)
-        refused = TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=[partition])
-        return self.form.encode(self._correlation_id, ProduceResponse(responses=[refused]))
+        return self.form.encode(self._correlation_id, _response(self._pattern.topic, partition))

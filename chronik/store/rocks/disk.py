@@ -22,7 +22,7 @@ from chronik.log.segments import Segment
 from chronik.store.rocks import keys
 from chronik.store.rocks.options import bounded_reads, cold_reads, values_of
 from chronik.store.rocks.table import Entry, Table
-from chronik.store.rocks.table_files import LEAST_SLICE_BYTES, TableFiles
+from chronik.store.rocks.table_files import LEAST_SLICE_BYTES, TableFile, TableFiles
 from chronik.terms import FileSlice
 
 _LEAST_READ_BYTES = 64 * 1024
@@ -72,14 +72,13 @@ class DiskReader:
                 if segment.base_offset >= bound:
                     break
                 small = segment.size_bytes < segment.batch_count * _SMALL_BATCH_BYTES
-                table = self._tables.get(segment.chunk)
+                table: Table | TableFile | None = self._tables.get(segment.chunk)
+                if table is None and in_files and not small:
+                    table = self._files.of_chunk(segment.chunk)
                 batches: Sequence[bytes | FileSlice]
                 if table is not None:
                     start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
                     batches, goes_on = table.read(log, start, end, left, at_least_one and not found)
-                elif in_files and not small and (file := self._files.of_chunk(segment.chunk)) is not None:
-                    start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
-                    batches, goes_on = file.read(log, start, end, left, at_least_one and not found)
                 else:
                     read = self._read_small if small else self._read_large
                     batches, goes_on = read(log, segment, offset, bound, left, at_least_one and not found)

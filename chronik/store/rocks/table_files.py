@@ -126,23 +126,31 @@ class TableFiles:
     def if_open(self, chunk: int) -> TableFile | None:
         """The file of a chunk of blocks, if somebody has read it before."""
         with self._lock:
-            file = self._files.pop(chunk, (None, 0.0))[0]
+            file, _ = self._files.get(chunk, (None, 0.0))
             if file is not None:
-                self._files[chunk] = file, monotonic()
+                self._note(chunk, file)
             return file
 
     def of_chunk(self, chunk: int) -> TableFile | None:
         """The file of a chunk of blocks; None if RocksDB has to be asked for what is in it."""
+        file = self.if_open(chunk)
+        if file is not None:
+            return file
         with self._lock:
-            file, asked_at = self._files.pop(chunk, (None, -_KEPT_S))
-            now = monotonic()
-            if file is None and now - asked_at > _KEPT_S:
-                file = _opened(self._data, chunk)
-                asked_at = now
-            self._files[chunk] = file, asked_at if file is None else now
+            known = self._files.get(chunk)
+            if known is not None and monotonic() - known[1] <= _KEPT_S:
+                return known[0]
+        file = _opened(self._data, chunk)  # not under the lock, for which the loop may wait
+        with self._lock:
+            self._note(chunk, file)
             if len(self._files) > _MOST_FILES:
                 del self._files[next(iter(self._files))]
-            return file
+        return file
+
+    def _note(self, chunk: int, file: TableFile | None) -> None:
+        """As the one that was asked for last."""
+        self._files.pop(chunk, None)
+        self._files[chunk] = file, monotonic()
 
     def forget_unused(self) -> bool:
         """Close what nobody asked for lately; whether others are open."""
