@@ -64,8 +64,12 @@ class Measured:
 
 
 def create_topic(broker: Broker, topic: str, partitions: int) -> None:
+    """The topic leads when this returns: what comes next does not begin with an error and a client's rest after it."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
     admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])[topic].result(30)
+    asking = _consumer(broker)
+    _wait_until_led(asking, TopicPartition(topic, partitions - 1))
+    asking.close()
 
 
 def produce(broker: Broker, work: Workload, *, linger_ms: float = 5.0, create: bool = True) -> Measured:
@@ -224,17 +228,22 @@ def follow(broker: Broker, work: Workload) -> Measured:
 def _assigned(broker: Broker, work: Workload) -> Consumer:
     """Connecting and learning of the topic is not what is measured."""
     consumer = _consumer(broker)
+    _wait_until_led(consumer, TopicPartition(work.topic, 0))
+    consumer.assign([TopicPartition(work.topic, number, OFFSET_BEGINNING) for number in range(work.partitions)])
+    return consumer
+
+
+def _wait_until_led(asking: Consumer, partition: TopicPartition) -> None:
+    """Kafka names a new topic's leader before it leads."""
     deadline = time.monotonic() + _CAUGHT_UP_S
     while True:
         try:
-            consumer.get_watermark_offsets(TopicPartition(work.topic, 0), timeout=30)
-            break
-        except KafkaException:  # Kafka names a new topic's leader before it leads
+            asking.get_watermark_offsets(partition, timeout=30)
+            return
+        except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
-    consumer.assign([TopicPartition(work.topic, number, OFFSET_BEGINNING) for number in range(work.partitions)])
-    return consumer
+            time.sleep(0.01)
 
 
 def _read_all(consumer: Consumer, work: Workload) -> list[float]:
