@@ -90,12 +90,14 @@ def batches_of_all_kinds(producer: Producer) -> list[bytes | None]:
 @pytest.mark.parametrize("acks", [-1, 1])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_request_is_answered_as_on_a_fresh_connection(
-    client: RawClient, module_broker: BrokerProcess, raw: RawFactory, version: int, acks: int
+    client: RawClient, module_broker: BrokerProcess, raw: RawFactory, version: int, acks: int, on_kafka: bool
 ) -> None:
     topic = create_topic(client, 2)
     identity = init_producer_id(client)
     producer = Producer(identity.producer_id, identity.producer_epoch)
     for records in batches_of_all_kinds(producer):
+        if records is None and on_kafka:
+            continue  # to this it never answers
         again = produce(client, topic, records, number=0, acks=acks, version=version)
         with raw(module_broker) as fresh:
             first = produce(fresh, topic, records, number=1, acks=acks, version=version)
