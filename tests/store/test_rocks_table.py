@@ -146,6 +146,10 @@ def test_a_file_is_read_like_the_table_that_was_in_memory(
             assert goes_on is expected_to_go_on
             slices = [batch for batch in found if isinstance(batch, FileSlice)]
             assert all(len(batch) >= LEAST_SLICE_BYTES for batch in slices)
+            told, goes_on = file.read(log, offset, bound, max_bytes, at_least_one, 0)
+            assert [whole(batch) for batch in told] == expected
+            assert goes_on is expected_to_go_on
+            assert all(isinstance(batch, FileSlice) for batch in told)
 
 
 def test_only_files_that_were_made_here_are_read_past_rocksdb(tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ class DiskReader:
     def read_open_files(
         self, log: int, segments: Sequence[Segment], offset: int, bound: int, max_bytes: int, at_least_one: bool
     ) -> tuple[list[bytes | FileSlice], int]:
-        """The same as `read`, as far as it is known where the batches are: it waits for nothing."""
+        """The same as `read`, as far as it is known where the batches are: it waits for nothing, so the few small ones
+        among large ones are told by where they are too."""
         found: list[bytes | FileSlice] = []
         left = max_bytes
         for segment in segments:
@@ -157,7 +158,7 @@ class DiskReader:
             if file is None:
                 break
             start, end = max(offset, segment.base_offset), min(segment.end_offset, bound)
-            batches, goes_on = file.read(log, start, end, left, at_least_one and not found)
+            batches, goes_on = file.read(log, start, end, left, at_least_one and not found, 0)
             found += batches
             left -= sum(map(len, batches))
             if not goes_on:

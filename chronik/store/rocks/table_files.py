@@ -63,9 +63,17 @@ class TableFile:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def read(self, log: int, offset: int, bound: int, max_bytes: int, at_least_one: bool) -> tuple[Batches, bool]:
+    def read(
+        self,
+        log: int,
+        offset: int,
+        bound: int,
+        max_bytes: int,
+        at_least_one: bool,
+        least_slice_bytes: int = LEAST_SLICE_BYTES,
+    ) -> tuple[Batches, bool]:
         """Whole batches from the one that contains `offset`, all below `bound`, and whether more may be read behind
-        them."""
+        them. Those below `least_slice_bytes` are read, for which it may wait for the disk."""
         held, found = self._logs.get(log), Batches()
         if held is None:
             return found, True
@@ -77,7 +85,7 @@ class TableFile:
             max_bytes -= size
             if max_bytes < 0 and (found or not at_least_one):
                 return found, False
-            if size >= LEAST_SLICE_BYTES:
+            if size >= least_slice_bytes:
                 found.append(FileSlice(self, positions[at], size, ends[at]))
             else:
                 found.append(os.pread(self.descriptor, size, positions[at]))
