@@ -193,6 +193,17 @@ async def test_what_was_read_ahead_is_cut_to_what_is_asked_for(records: Records)
 
 
 @pytest.mark.anyio
+async def test_what_was_read_ahead_is_filled_up_to_what_is_asked_for(records: Records) -> None:
+    await records.append_all(A, [sized(101)] * 200)
+    for offset in (0, 2, 4):
+        assert len((await part(records, A, offset, 200)).buffers) == 2
+    assert [base_of(batch) for batch in (await part(records, A, 6, 2000)).buffers] == list(range(6, 26))
+    for offset in (196, 197, 198):
+        assert len((await part(records, A, offset, 100)).buffers) == 1
+    assert [base_of(batch) for batch in (await part(records, A, 199, 2000)).buffers] == [199]
+
+
+@pytest.mark.anyio
 async def test_what_was_read_ahead_waits_for_its_turn(records: Records) -> None:
     """A batch that is too large for what is left of an answer comes in one where it is the first."""
     await records.append_all(A, [sized(9000)] * 10)

@@ -43,7 +43,7 @@ from chronik.store.rocks.log_state import LogState, Watch
 from chronik.store.rocks.markers import Markers
 from chronik.store.rocks.options import STATE_FAMILY, open_records
 from chronik.store.rocks.pending import Append, Repeat, storage_error
-from chronik.store.rocks.read_ahead import ReadAhead
+from chronik.store.rocks.read_ahead import ReadAhead, Wanted
 from chronik.store.rocks.table import MOST_BLOCKS, Block
 from chronik.store.rocks.writer import Writer
 from chronik.terms import NO_TIMESTAMP, Durability, FileSlice, IsolationLevel, LogId, ProducerId
@@ -280,7 +280,8 @@ class RocksEngine:
                 elif offset >= state.tail.first:
                     buffers, size = state.tail.read(offset, bound, wanted, not found)
                 else:
-                    buffers, size = await self._ahead.read(state, offset, isolation, wanted, not found, in_files)
+                    asked = Wanted(state, offset, isolation, wanted, not found, in_files)
+                    buffers, size = await self._ahead.read(asked)
             except KafkaError as error:
                 results.append(error)
                 continue

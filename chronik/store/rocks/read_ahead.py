@@ -10,6 +10,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Future, TimerHandle, shield
 from concurrent.futures import Executor
 from functools import partial
+from typing import NamedTuple
 
 from chronik.log.segments import index_of
 from chronik.store.rocks import keys
@@ -21,6 +22,23 @@ Batches = tuple[list[bytes | FileSlice], int]
 """Whole batches in order, and their bytes."""
 _Place = tuple[LogId, int, IsolationLevel, bool]
 
+
+class Wanted(NamedTuple):
+    """What is asked for, see `DiskReader.read`; up to what the isolation level may see."""
+
+    state: LogState
+    offset: int
+    isolation: IsolationLevel
+    max_bytes: int
+    at_least_one: bool
+    in_files: bool
+
+    @property
+    def place(self) -> _Place:
+        """What it has in common with another that goes on at the same place."""
+        return self.state.log, self.offset, self.isolation, self.in_files
+
+
 _KEPT_S = 2.0
 """After which nobody is expected to come any more."""
 
@@ -28,10 +46,11 @@ _KEPT_S = 2.0
 class _Promise:
     """What is expected to be asked for; `reading` is None where it is not read in advance."""
 
-    __slots__ = ("made_at", "reading", "size_bytes")
+    __slots__ = ("made_at", "max_bytes", "reading", "size_bytes")
 
-    def __init__(self, made_at: float) -> None:
+    def __init__(self, made_at: float, max_bytes: int) -> None:
         self.made_at = made_at
+        self.max_bytes = max_bytes
         self.reading: Future[Batches] | None = None
         self.size_bytes = 0
         """What the reading takes, or may take while it goes on."""
@@ -51,69 +70,56 @@ class ReadAhead:
         """The oldest first."""
         self._expiry: TimerHandle | None = None
 
-    async def read(
-        self,
-        state: LogState,
-        offset: int,
-        isolation: IsolationLevel,
-        max_bytes: int,
-        at_least_one: bool,
-        in_files: bool,
-    ) -> Batches:
-        """Like `DiskReader.read`, up to what the isolation level may see. KafkaError when the offset was deleted
-        meanwhile; else whatever rocksdict raises (an Exception)."""
-        place = (state.log, offset, isolation, in_files)
+    async def read(self, wanted: Wanted) -> Batches:
+        """KafkaError when the offset was deleted meanwhile; else whatever rocksdict raises (an Exception)."""
+        state, place = wanted.state, wanted.place
         promise = self._promises.get(place)
         found: Batches = [], 0
         if promise is not None and promise.reading is not None:
             found = await _result(promise.reading)
         if found[0]:
-            found = _trimmed(found, max_bytes, at_least_one)
+            found = _trimmed(found, wanted.max_bytes, wanted.at_least_one)
             if not found[0]:
                 return found  # its turn comes when nothing else is in the answer
+            if promise is not None and promise.max_bytes < wanted.max_bytes:
+                found = await self._filled_up(found, wanted)
         else:
-            found = await self._begin(state, offset, isolation, max_bytes, at_least_one, in_files)
-        state.check_readable(offset)  # records may have been deleted meanwhile
+            found = await self._begin(wanted)
+        state.check_readable(wanted.offset)  # records may have been deleted meanwhile
         self._forget(place)
         if found[0]:
-            end = keys.end_of(found[0][-1])
-            self._expect(state, end, isolation, max_bytes, is_sequence=promise is not None, in_files=in_files)
+            following = wanted._replace(offset=keys.end_of(found[0][-1]), at_least_one=True)
+            self._expect(following, is_sequence=promise is not None)
         return found
 
-    def _begin(
-        self,
-        state: LogState,
-        offset: int,
-        isolation: IsolationLevel,
-        max_bytes: int,
-        at_least_one: bool,
-        in_files: bool,
-    ) -> Future[Batches]:
+    async def _filled_up(self, found: Batches, wanted: Wanted) -> Batches:
+        """With what else was asked for: less was expected to be."""
+        batches, size = found
+        following = keys.end_of(batches[-1])
+        if following >= wanted.state.read_bound(wanted.isolation):
+            return found
+        left = wanted.max_bytes - size
+        more, more_size = await self._begin(wanted._replace(offset=following, max_bytes=left, at_least_one=False))
+        return [*batches, *more], size + more_size
+
+    def _begin(self, wanted: Wanted) -> Future[Batches]:
+        state, offset, isolation, max_bytes, at_least_one, in_files = wanted
         segments = state.segments[index_of(state.segments, offset) :]
         bound = state.read_bound(isolation)
         read = partial(self._disk.read, state.log, segments, offset, bound, max_bytes, at_least_one, in_files)
         return self._loop.run_in_executor(self._threads, read)
 
-    def _expect(
-        self,
-        state: LogState,
-        offset: int,
-        isolation: IsolationLevel,
-        max_bytes: int,
-        *,
-        is_sequence: bool,
-        in_files: bool,
-    ) -> None:
+    def _expect(self, wanted: Wanted, *, is_sequence: bool) -> None:
         """Note where the sequence goes on; read it too if there is room, and it is not in memory anyway."""
-        place = (state.log, offset, isolation, in_files)
+        state, place = wanted.state, wanted.place
         if place in self._promises:
             return  # two consumers at the same place
-        promise = self._promises[place] = _Promise(self._loop.time())
-        on_disk = offset < min(state.tail.first, state.read_bound(isolation))
-        if is_sequence and on_disk and self._held_bytes + max_bytes <= self._budget_bytes:
-            promise.size_bytes = max_bytes
-            self._held_bytes += max_bytes
-            promise.reading = self._begin(state, offset, isolation, max_bytes, True, in_files)
+        promise = self._promises[place] = _Promise(self._loop.time(), wanted.max_bytes)
+        on_disk = wanted.offset < min(state.tail.first, state.read_bound(wanted.isolation))
+        if is_sequence and on_disk and self._held_bytes + wanted.max_bytes <= self._budget_bytes:
+            promise.size_bytes = wanted.max_bytes
+            self._held_bytes += wanted.max_bytes
+            promise.reading = self._begin(wanted)
             promise.reading.add_done_callback(partial(self._done, place, promise))
         if self._expiry is None:
             self._expiry = self._loop.call_later(_KEPT_S, self._expire)
