@@ -11,8 +11,9 @@ _REASON_CHARS = 300
 EXPLANATION = """\
 Each cell has the median over the rounds; ± is half of the distance between the lowest and the highest round, as a share
 of the median. Where a cell has several figures, the bold one is compared. A ratio is above 1 where {ours} is better:
-more a second, or less time, memory or CPU. CPU is the broker's own, all threads, user and kernel time together; GB are
-10⁹ bytes of record values, before compression."""
+more a second, or less time, memory or CPU. It is the median of the rounds' own ratios, as the machine is not equally
+fast in each of them; behind it stand the lowest and the highest. CPU is the broker's own, all threads, user and kernel
+time together; GB are 10⁹ bytes of record values, before compression."""
 
 
 def markdown(run: Run) -> str:
@@ -47,10 +48,16 @@ def table(run: Run, rows: list[Shown], notes: list[str]) -> str:
         cells += [cell(run, one, figures, broker, notes) for broker in run.brokers]
         cpu = run.cpu_figure(one.name)
         for other in others:
-            cells.append(_number(run.ratio(one.name, one.main_figure, ours, other), digits=2))
+            cells.append(_ratio(run, one, ours, other))
             cells.append("" if cpu is None else _number(run.ratio(one.name, cpu, ours, other), digits=2))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _ratio(run: Run, one: Shown, ours: str, other: str) -> str:
+    text = _number(run.ratio(one.name, one.main_figure, ours, other), digits=2)
+    ratios = run.ratios(one.name, one.main_figure, ours, other)
+    return f"{text} ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else text
 
 
 def displayed(run: Run, one: Shown) -> tuple[str, ...]:

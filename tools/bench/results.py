@@ -61,7 +61,20 @@ class Run:
         return median(self.values(workload, broker, figure))
 
     def ratio(self, workload: str, figure: str, ours: str, other: str) -> float:
+        """The median of the rounds' ratios: a machine's speed changes from one round to the next, and in a round both
+        brokers have nearly the same. Of the medians, where a round has no pair."""
+        ratios = self.ratios(workload, figure, ours, other)
+        if ratios:
+            return median(ratios)
         return ratio(figure, self.median(workload, ours, figure), self.median(workload, other, figure))
+
+    def ratios(self, workload: str, figure: str, ours: str, other: str) -> list[float]:
+        """Of each round; none if a broker failed in one, as it is not known then which rounds belong together."""
+        if self.reasons(workload, ours) or self.reasons(workload, other):
+            return []
+        pairs = zip(self.values(workload, ours, figure), self.values(workload, other, figure), strict=False)
+        found = [ratio(figure, our, their) for our, their in pairs]
+        return [one for one in found if not math.isnan(one)]
 
     def cpu_figure(self, workload: str) -> str | None:
         """The CPU figure that this workload has, whoever ran it."""
